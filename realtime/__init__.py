@@ -1,0 +1,31 @@
+"""Real-time events for Django: one ordered log, pushed over Server-Sent Events.
+
+The names below are the public API. They are loaded on first use, so that ``import realtime`` works
+while Django is still loading its applications.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime.channels import channel as channel
+    from realtime.publisher import ModelPublisher as ModelPublisher
+    from realtime.publisher import register as register
+    from realtime.rights import recheck as recheck
+    from realtime.triggers import trigger as trigger
+
+__all__ = ["ModelPublisher", "channel", "recheck", "register", "trigger"]
+
+_MODULES = {
+    "ModelPublisher": "realtime.publisher",
+    "channel": "realtime.channels",
+    "recheck": "realtime.rights",
+    "register": "realtime.publisher",
+    "trigger": "realtime.triggers",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -1,0 +1,188 @@
+"""The ASGI application: Django's requests at WSGI speed, and the streams that they ask to hold."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from realtime import grip, log, sse
+from realtime.bridge import Bridge, ClientGone, Receive, Response, Scope, Send, WSGIApplication
+from realtime.conf import settings
+from realtime.events import dumps
+from realtime.exceptions import PositionLost
+from realtime.grants import Grant
+from realtime.hub import Subscriber, jittered
+from realtime.stream import reset
+from realtime.worker import Worker
+
+Message = dict[str, Any]
+
+
+class RealtimeApplication:
+    """Wraps Django's WSGI application, for any ASGI server."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._bridge = Bridge(application, settings.THREADS)
+        self._worker: Worker | None = None
+        self._starting = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self._started()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        if self._worker is not None:
+            await self._worker.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _started(self) -> Worker:
+        # Servers without lifespan start the worker by their first request.
+        async with self._starting:
+            if self._worker is None:
+                worker = Worker()
+                await worker.start()
+                self._worker = worker
+        return self._worker
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        worker = self._worker or await self._started()
+        try:
+            response = await self._bridge(scope, receive)
+        except ClientGone:
+            return
+        hold = grip.Hold.parse(response.headers)
+        response.headers = grip.without(response.headers)
+        if hold is None:
+            await self._answer(response, send)
+        else:
+            await _Stream(worker, self._bridge, hold, scope).run(response, receive, send)
+
+    async def _answer(self, response: Response, send: Send) -> None:
+        await send(_start(response))
+        if response.rest is None:
+            await send(_body(response.body, more=False))
+            return
+        async for chunk in self._bridge.stream(response):
+            await send(_body(chunk))
+        await send(_body(b"", more=False))
+
+
+class _Stream:
+    """One held response: first the replay, then what is live."""
+
+    def __init__(self, worker: Worker, bridge: Bridge, hold: grip.Hold, scope: Scope) -> None:
+        self._worker = worker
+        self._hub = worker.hub
+        self._bridge = bridge
+        grant = Grant.load(hold.grant)
+        if grant.user is None:
+            self._owner = f"address {(scope.get('client') or ('unknown', 0))[0]}"
+            self._quota = settings.MAX_STREAMS_PER_ADDRESS
+        else:
+            self._owner = f"user {grant.user}"
+            self._quota = settings.MAX_STREAMS_PER_USER
+        self._woken = asyncio.Event()
+        self._subscriber = Subscriber(
+            hold.channels,
+            hold.position,
+            sse.encode,
+            grant=grant,
+            limit=settings.STREAM_BUFFER,
+        )
+        self._subscriber.on_write(self._woken.set)
+
+    async def run(self, response: Response, receive: Receive, send: Send) -> None:
+        if not self._hub.admit(self._owner, self._quota):
+            await _refuse(send, "You have too many streams open.")
+            return
+        loop = asyncio.get_running_loop()
+        sending = loop.create_task(self._send(response, send))
+        leaving = loop.create_task(_disconnected(receive))
+        attended = self._worker.attend(self._subscriber, sending)
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            attended()
+            self._hub.unsubscribe(self._subscriber)
+            self._hub.dismiss(self._owner)
+            leaving.cancel()
+            sending.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await sending
+
+    async def _send(self, response: Response, send: Send) -> None:
+        subscriber = self._subscriber
+        await send(_start(response))
+        await send(_body(response.body))
+        await self._catch_up(send)
+        if self._worker.draining:
+            subscriber.write(sse.retry(jittered(settings.RETRY)))
+            subscriber.end()
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if chunk := subscriber.take():
+                await self._pass_on(chunk, send)
+            if subscriber.ended and not subscriber.frames:
+                break
+        if not subscriber.cut:
+            await send(_body(b"", more=False))
+
+    async def _catch_up(self, send: Send) -> None:
+        """Reads the log up to where the hub's memory begins; then the hub goes on."""
+        subscriber = self._subscriber
+        while not self._hub.subscribe(subscriber):
+            position, channels = subscriber.position, sorted(subscriber.channels)
+            try:
+                page = await self._bridge.run(log.read_after, position, channels)
+            except PositionLost as lost:
+                opening = await self._bridge.run(reset, lost.reason)
+                subscriber.position = opening.position
+                subscriber.write(sse.stream_reset(opening.position, channels, lost.reason))
+            else:
+                for event in page.events:
+                    subscriber.deliver(event)
+                subscriber.position = page.upto
+            await self._pass_on(subscriber.take(), send)
+
+    async def _pass_on(self, chunk: bytes, send: Send) -> None:
+        if not chunk:
+            return
+        self._subscriber.stalled_since = asyncio.get_running_loop().time()
+        await send(_body(chunk))
+        self._subscriber.stalled_since = None
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(send: Send, detail: str) -> None:
+    body = dumps({"detail": detail}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send(_body(body, more=False))
+
+
+def _start(response: Response) -> Message:
+    return {
+        "type": "http.response.start",
+        "status": response.status,
+        "headers": response.headers,
+    }
+
+
+def _body(chunk: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.response.body", "body": chunk, "more_body": more}

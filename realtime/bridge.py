@@ -1,0 +1,171 @@
+"""The bridge from ASGI to Django's WSGI handler, on a pool of threads that lives on.
+
+Django's own ASGI handler runs every synchronous request in a new thread context with a database
+connection of its own, at a third of the speed. Here a request's body is read first, so that a slow
+client occupies no thread; then it is one call in the pool, and one wake-up of the event loop for
+the whole answer, unless that is streamed.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import Any, TypeVar, cast
+from urllib.parse import quote, unquote_to_bytes
+
+from django.db import close_old_connections
+
+T = TypeVar("T")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+HOLDER = "realtime.holder"
+"""Set in the environ where streams will be held; no request header can set it."""
+
+_SPOOL = 256 * 1024
+"""Larger request bodies go to disk."""
+_WHOLE = 1024 * 1024
+"""Larger answers are streamed."""
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer of the WSGI application: its start, and either all of its body or the rest."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    rest: Iterator[bytes] | None = None
+    close: Callable[[], None] | None = None
+
+
+class Bridge:
+    """Calls a WSGI application for ASGI requests."""
+
+    def __init__(self, application: WSGIApplication, threads: int) -> None:
+        self._application = application
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="realtime-request")
+
+    async def __call__(self, scope: Scope, receive: Receive) -> Response:
+        """The application's answer; raises `ClientGone`."""
+        with SpooledTemporaryFile(max_size=_SPOOL) as body:
+            await _read(receive, body)
+            environ = _environ(scope, body)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._call, environ)
+
+    async def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Calls a function that uses Django, on one of the threads that run requests."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, _with_connection, function, *args)
+
+    async def stream(self, response: Response) -> AsyncIterator[bytes]:
+        """The rest of a streamed body."""
+        loop = asyncio.get_running_loop()
+        rest = cast("Iterator[bytes]", response.rest)
+        try:
+            while (chunk := await loop.run_in_executor(self._pool, next, rest, None)) is not None:
+                yield chunk
+        finally:
+            if response.close:
+                await loop.run_in_executor(self._pool, response.close)
+
+    def _call(self, environ: dict[str, Any]) -> Response:
+        response = Response(500, [], b"")
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
+            response.status = int(status[:3])
+            response.headers = [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers
+            ]
+
+        answer = self._application(environ, start)
+        close = getattr(answer, "close", None)
+        if getattr(answer, "streaming", False) or not _is_short(response.headers):
+            response.rest, response.close = iter(answer), close
+            return response
+        try:
+            response.body = b"".join(answer)
+        finally:
+            if close:
+                close()
+        return response
+
+
+def _with_connection(function: Callable[..., T], *args: Any) -> T:
+    # As Django does at the start and the end of each request.
+    close_old_connections()
+    try:
+        return function(*args)
+    finally:
+        close_old_connections()
+
+
+def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
+    lengths = [int(value) for name, value in headers if name == b"content-length"]
+    return not lengths or lengths[0] <= _WHOLE
+
+
+async def _read(receive: Receive, body: Any) -> None:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body.write(message.get("body", b""))
+        more = message.get("more_body", False)
+    body.seek(0)
+
+
+def _environ(scope: Scope, body: Any) -> dict[str, Any]:
+    """The WSGI environ of PEP 3333 for an ASGI HTTP scope."""
+    server = scope.get("server") or ("localhost", 80)
+    root = scope.get("root_path", "")
+    # WSGI wants the path's bytes as latin-1: from the raw path, where the server passes it on, for
+    # the decoded one has lost what was not UTF-8.
+    raw = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = unquote_to_bytes(raw.partition(b"?")[0]).decode("latin-1").removeprefix(root)
+    environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": root.encode().decode("latin-1"),
+        "PATH_INFO": path,
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1] or 0),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.input": body,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        HOLDER: True,
+    }
+    if scope.get("client"):
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
+    for name, value in scope["headers"]:
+        # A header with an underscore could pass for one with a hyphen that a proxy has checked.
+        if b"_" not in name:
+            _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    return environ
+
+
+def _add_header(environ: dict[str, Any], name: str, value: str) -> None:
+    key = name.upper().replace("-", "_")
+    if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        key = f"HTTP_{key}"
+    if key in environ:
+        separator = "; " if key == "HTTP_COOKIE" else ","
+        value = f"{environ[key]}{separator}{value}"
+    environ[key] = value

@@ -1,0 +1,108 @@
+"""System checks: which writes would go by unpublished, and whether the database is set up for a log."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.db import connections, router
+from django.db.models import Model
+
+from realtime import log
+from realtime.coverage import CoveredManager, CoveredQuerySet
+from realtime.publisher import ModelPublisher, registry
+from realtime.signals import watched_models
+
+
+def check_coverage(**kwargs: Any) -> list[CheckMessage]:
+    """Names the write paths of registered models that can't be covered."""
+    found: list[CheckMessage] = []
+    for model in watched_models():
+        found += _managers(model)
+        if not model._meta.proxy and router.db_for_write(model) != log.database():
+            found.append(
+                Error(
+                    f"{model._meta.label} is written to the database"
+                    f" {router.db_for_write(model)!r}, the log to {log.database()!r}.",
+                    hint="One transaction must hold both: route them to the same database.",
+                    obj=model,
+                    id="realtime.E001",
+                )
+            )
+    for publisher in registry:
+        found += _publisher(publisher)
+    return found
+
+
+def _managers(model: type[Model]) -> Iterator[CheckMessage]:
+    for manager in model._meta.managers:
+        if isinstance(manager, CoveredManager):
+            if isinstance(manager.get_queryset(), CoveredQuerySet):
+                continue
+        yield Warning(
+            f"Bulk writes by {model._meta.label}.{manager.name} are not published.",
+            hint="It was added after the applications were loaded; declare it in the model.",
+            obj=model,
+            id="realtime.W001",
+        )
+
+
+def _publisher(publisher: ModelPublisher) -> Iterator[CheckMessage]:
+    label = publisher.model._meta.label
+    if not hasattr(publisher, "serializer_class"):
+        yield Error(
+            f"{type(publisher).__name__} has no serializer_class.",
+            hint="It must say how its objects are represented.",
+            obj=publisher.model,
+            id="realtime.E002",
+        )
+    if type(publisher).channels is ModelPublisher.channels:
+        yield Error(
+            f"{type(publisher).__name__} does not define channels().",
+            hint="It must say which channels its objects' changes reach.",
+            obj=publisher.model,
+            id="realtime.E003",
+        )
+    for field in publisher.model._meta.many_to_many:
+        through: Any = field.remote_field.through
+        related: Any = field.related_model
+        if through._meta.auto_created:
+            yield Warning(
+                f"Deleting a {related._meta.label} takes it out of {label}.{field.name} without"
+                " an event: Django sends no signal for the rows of an automatic table.",
+                hint="Give the relation a model of its own (through=…) and follow it.",
+                obj=publisher.model,
+                id="realtime.W002",
+            )
+        elif not any(_follows(publisher, base) for base in through.__mro__):
+            yield Warning(
+                f"{label}.{field.name} goes through {through._meta.label}, which"
+                f" {type(publisher).__name__} does not follow.",
+                hint=f"Add it to `follows` if {field.name} is represented or decides on channels.",
+                obj=publisher.model,
+                id="realtime.W003",
+            )
+
+
+def _follows(publisher: ModelPublisher, model: type) -> bool:
+    followed = {label.lower() for label in publisher.follows}
+    meta = getattr(model, "_meta", None)
+    return meta is not None and meta.label_lower in followed
+
+
+def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """On SQLite a transaction that reads before it writes fails under load, unless it begins with
+    the write lock."""
+    alias = log.database()
+    if alias not in (databases or []) or connections[alias].vendor != "sqlite":
+        return []
+    options = django_settings.DATABASES[alias].get("OPTIONS", {})
+    if options.get("transaction_mode") in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    return [
+        Error(
+            f"The SQLite database {alias!r} begins its transactions without the write lock.",
+            hint='Set OPTIONS["transaction_mode"] = "IMMEDIATE".',
+            id="realtime.E004",
+        )
+    ]

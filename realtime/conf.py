@@ -1,0 +1,112 @@
+"""Every setting of this package with its default: the only reader of Django's settings.
+
+``settings.KEEP_ALIVE`` is Django's ``REALTIME_KEEP_ALIVE`` or the default below. Values are read
+when first used and forgotten when Django announces a changed setting.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+PREFIX = "REALTIME_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings and their defaults. Durations are in seconds, sizes in bytes."""
+
+    KEEP_ALIVE: float = 15.0
+    """A quiet stream gets a keep-alive at least this often."""
+    RETRY: float = 2.0
+    """Mean of the reconnection delay that streams are told; each gets 50 to 150 % of it."""
+    TICK: float = 0.25
+    """How often each worker looks for events that nobody announced."""
+    MAX_CHANNELS_PER_STREAM: int = 100
+    MAX_STREAMS_PER_USER: int = 50
+    MAX_STREAMS_PER_ADDRESS: int = 1000
+    """Streams of clients that are not logged in, per network address."""
+    STREAM_BUFFER: int = 256 * 1024
+    """What a slow reader may leave unread before its stream is cut (it resumes where it was)."""
+    STALL_TIMEOUT: float = 30.0
+    """A reader that takes nothing for this long, although something waits for it, is cut."""
+    REPLAY_PAGE: int = 1000
+    """Events read from the log at once."""
+    RING: int = 4096
+    """Recent events that each worker keeps in memory for streams that have just opened."""
+    RECHECK_INTERVAL: float = 60.0
+    """Rights of open streams are asked again this often, beside every announced change."""
+    TICKET_MAX_AGE: float = 30.0
+    LOG_MAX_AGE: float = 24 * 60 * 60.0
+    LOG_MAX_EVENTS: int = 1_000_000
+    PRUNE_INTERVAL: float = 60.0
+    BROKER: str = "memory"
+    """How workers tell each other of events."""
+    THREADS: int = 8
+    """Threads that run Django's requests in each worker."""
+
+
+def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The Django settings that the ``REALTIME_*`` variables of `environ` ask for.
+
+    Raises `ImproperlyConfigured` with one line that names the variable, for an unknown name as
+    for a wrong value.
+    """
+    known = {PREFIX + field.name: field for field in fields(Settings)}
+    found: dict[str, Any] = {}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX):
+            continue
+        if name not in known:
+            raise ImproperlyConfigured(
+                f"{name} is not a setting. There are: {', '.join(sorted(known))}."
+            )
+        default = known[name].default
+        found[name] = _convert(name, environ[name], type(default))
+    return found
+
+
+def _convert(name: str, value: Any, kind: type) -> Any:
+    expected = {int: "a whole number above 0", float: "a number above 0", str: "a name"}[kind]
+    convert: Callable[[Any], Any] = kind
+    try:
+        converted = convert(value)
+    except (TypeError, ValueError):
+        converted = None
+    if not converted or (kind is not str and not 0 < converted < 10**12):
+        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {expected}.")
+    return converted
+
+
+class _LazySettings:
+    """Reads `Settings` from Django's settings at the first access."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._settings is None:
+            self._settings = self._read()
+        return getattr(self._settings, name)
+
+    def reset(self, *, setting: str, **kwargs: object) -> None:
+        if setting.startswith(PREFIX):
+            self._settings = None
+
+    @staticmethod
+    def _read() -> Settings:
+        values = {}
+        for field in fields(Settings):
+            name = PREFIX + field.name
+            if hasattr(django_settings, name):
+                values[field.name] = _convert(
+                    name, getattr(django_settings, name), type(field.default)
+                )
+        return Settings(**values)
+
+
+settings = _LazySettings()
+setting_changed.connect(settings.reset)

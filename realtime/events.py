@@ -1,0 +1,129 @@
+"""The event, its position in the log, and its JSON. Pure: no I/O, no Django."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Self
+
+from realtime.exceptions import InvalidEvent, InvalidEventId
+
+MAX_TYPE_LENGTH = 200
+"""As Pusher limits event names."""
+MAX_MUTATION_LENGTH = 64
+
+_ID = re.compile(r"(0|[1-9][0-9]{0,17})-([A-Za-z0-9_]{8})", re.ASCII)
+_TYPE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,200}")
+_RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "keep-alive"})
+_RESERVED_PREFIXES = ("pusher:", "pusher_internal:")
+_UNUSUAL = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+_MUTATION = re.compile(r"[\x20-\x7e]{1,64}")
+
+
+class EventId(NamedTuple):
+    """A position in the log: an event's number and the nonce that was stored with it.
+
+    The nonce tells this log from another one, or from a restored copy of itself, in which the
+    same number belongs to a different event.
+    """
+
+    seq: int
+    nonce: str
+
+    def __str__(self) -> str:
+        return f"{self.seq}-{self.nonce}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads what `str` wrote; raises `InvalidEventId` for anything else."""
+        match = _ID.fullmatch(text)
+        if match is None:
+            raise InvalidEventId("This is not an event id.")
+        return cls(int(match[1]), match[2])
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change, on one channel.
+
+    `data` is JSON text. `id` is None for an ephemeral event, which is in no log.
+    """
+
+    channel: str
+    type: str
+    data: str
+    changed: tuple[str, ...] | None = None
+    mutation: str | None = None
+    id: EventId | None = None
+    frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    """What each transport encoded it to, so that it is done once."""
+
+    @cached_property
+    def message(self) -> str:
+        """The event as every client sees it: one line of JSON."""
+        parts = [f'{{"channel":{json.dumps(self.channel)},"data":{self.data}']
+        if self.changed is not None:
+            parts.append(f',"changed":{dumps(self.changed)}')
+        if self.mutation is not None:
+            parts.append(f',"mutation":{json.dumps(self.mutation)}')
+        return "".join(parts) + "}"
+
+
+def dumps(value: Any, **options: Any) -> str:
+    """Compact JSON without NaN or infinities, which JSON does not have.
+
+    Line breaks are escaped, also those that only some readers take for one; so are lone
+    surrogates, which UTF-8 cannot carry.
+    """
+    compact: dict[str, Any] = {"allow_nan": False, "separators": (",", ":"), **options}
+    try:
+        text = json.dumps(value, ensure_ascii=False, **compact)
+        if text.isascii():
+            return text
+        if _UNUSUAL.search(text):
+            return json.dumps(value, **compact)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent(f"This data has no JSON form: {error}") from error
+    return text
+
+
+def check_type(name: str) -> str:
+    """Returns `name` if it can be an event's type, else raises `InvalidEvent`."""
+    if not isinstance(name, str) or not _TYPE.fullmatch(name):
+        raise InvalidEvent(
+            f"An event's type is 1 to {MAX_TYPE_LENGTH} characters, none of them a control character."
+        )
+    if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
+        raise InvalidEvent(f"The event type {name} belongs to the protocol.")
+    return name
+
+
+def is_mutation_id(text: str) -> bool:
+    """Whether a client may name a write `text`: 1 to 64 printable ASCII characters."""
+    return _MUTATION.fullmatch(text) is not None
+
+
+def encode(events: Iterable[Event]) -> str:
+    """JSON of `events`, for sending between processes; `decode` reads it."""
+    return dumps(
+        [[e.channel, e.type, e.data, e.changed, e.mutation, e.id and str(e.id)] for e in events]
+    )
+
+
+def decode(text: str | bytes) -> list[Event]:
+    """Reads what `encode` wrote; raises `InvalidEvent` for anything else."""
+    try:
+        return [
+            Event(
+                channel,
+                check_type(kind),
+                data,
+                None if changed is None else tuple(changed),
+                mutation,
+                id and EventId.parse(id),
+            )
+            for channel, kind, data, changed, mutation, id in json.loads(text)
+        ]
+    except (TypeError, ValueError) as error:
+        raise InvalidEvent("This is not a list of events.") from error

@@ -1,0 +1,40 @@
+"""Every exception that this package raises; all descend from `RealtimeError`."""
+
+
+class RealtimeError(Exception):
+    """Base of the package's exceptions."""
+
+
+class InvalidChannel(RealtimeError, ValueError):
+    """A channel name has characters or a length that no channel may have."""
+
+
+class InvalidEvent(RealtimeError, ValueError):
+    """An event's type or data cannot be put on the wire."""
+
+
+class InvalidEventId(RealtimeError, ValueError):
+    """A text is not an event id that this project ever gave out."""
+
+
+class PositionLost(RealtimeError):
+    """The log cannot be replayed from a position; the client must refetch.
+
+    `reason` is one of ``pruned``, ``unknown-id`` and ``restored``.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotRegistered(RealtimeError, LookupError):
+    """A model has no publisher."""
+
+
+class AlreadyRegistered(RealtimeError):
+    """A model has a publisher already, or a channel pattern a rule."""
+
+
+class UncoveredWrite(RealtimeError):
+    """A bulk write whose changed rows cannot be known, so it could not be published."""

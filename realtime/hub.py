@@ -1,0 +1,230 @@
+"""The hub: this worker's open connections, and the recent events they are served from.
+
+It knows neither Django nor sockets, and belongs to one event loop: nothing here may be called from
+another thread. All of its methods are synchronous, so that what they do together has no gap.
+"""
+
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+from realtime.events import Event, EventId
+
+
+class Subscriber:
+    """One open connection: its channels, and a bounded buffer of what it has yet to be sent."""
+
+    __slots__ = (
+        "__weakref__",
+        "_limit",
+        "_wake",
+        "channels",
+        "cut",
+        "encode",
+        "ended",
+        "frames",
+        "grant",
+        "position",
+        "size",
+        "stalled_since",
+    )
+
+    def __init__(
+        self,
+        channels: Iterable[str],
+        position: EventId,
+        encode: Callable[[Event], bytes],
+        *,
+        grant: Any = None,
+        limit: int = 256 * 1024,
+    ) -> None:
+        self.channels = set(channels)
+        self.position = position
+        """Up to here the subscriber has got everything."""
+        self.encode = encode
+        self.grant = grant
+        self.frames: list[bytes] = []
+        self.size = 0
+        self.ended = False
+        self.cut = False
+        """Whether the buffer overflowed: the connection is to be closed without another word."""
+        self.stalled_since: float | None = None
+        """Since when the transport has not taken what it was given."""
+        self._limit = limit
+        self._wake: Callable[[], None] = _nobody
+
+    def on_write(self, wake: Callable[[], None]) -> None:
+        """Sets what is called whenever there is something to take, or the end came."""
+        self._wake = wake
+
+    def deliver(self, event: Event) -> None:
+        """Writes an event, unless the subscriber has got it already."""
+        if event.id is not None:
+            if event.id.seq <= self.position.seq:
+                return
+            self.position = event.id
+        self.write(self.encode(event))
+
+    def write(self, frame: bytes) -> None:
+        """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""
+        if self.ended:
+            return
+        self.frames.append(frame)
+        self.size += len(frame)
+        if self.size > self._limit:
+            self.abort()
+        self._wake()
+
+    def take(self) -> bytes:
+        """Everything that waits to be sent, as one piece."""
+        chunk = b"".join(self.frames)
+        self.frames.clear()
+        self.size = 0
+        return chunk
+
+    def end(self) -> None:
+        """No more will be written; what waits is still sent."""
+        self.ended = True
+        self._wake()
+
+    def abort(self) -> None:
+        """Ends at once: what waits is dropped, the client will resume where it was."""
+        self.frames.clear()
+        self.size = 0
+        self.cut = True
+        self.end()
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""
+
+
+class Hub:
+    """Hands each event, in the log's order, to the subscribers of its channel."""
+
+    def __init__(self, position: EventId, ring: int = 4096) -> None:
+        self.position = position
+        """The newest event that was dispatched."""
+        self._ring: deque[Event] = deque(maxlen=ring)
+        self._before_ring = position
+        self._subscribers: dict[str, dict[Subscriber, None]] = {}
+        self._all: dict[Subscriber, None] = {}
+        self._owners: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Subscriber]:
+        return iter(list(self._all))
+
+    def admit(self, owner: str, quota: int) -> bool:
+        """Counts one more connection of an owner, unless that would be more than its quota."""
+        if self._owners[owner] >= quota:
+            return False
+        self._owners[owner] += 1
+        return True
+
+    def dismiss(self, owner: str) -> None:
+        """Counts one connection of an owner less."""
+        self._owners[owner] -= 1
+        if not self._owners[owner]:
+            del self._owners[owner]
+
+    def subscribed(self, channel: str) -> list[Subscriber]:
+        """The subscribers of a channel."""
+        return list(self._subscribers.get(channel, ()))
+
+    def channels(self) -> list[str]:
+        """The channels that somebody is subscribed to."""
+        return list(self._subscribers)
+
+    def subscribe(self, subscriber: Subscriber) -> bool:
+        """Attaches a subscriber where its position is, writing what it has missed since.
+
+        Answers False, and does nothing, when that is older than what the hub remembers: then the
+        caller reads on in the log and tries again. There is no moment between the recent events
+        and the live ones, for this runs in one step of the event loop.
+        """
+        missed = self._since(subscriber.position)
+        if missed is None:
+            return False
+        self._all[subscriber] = None
+        for channel in subscriber.channels:
+            self._subscribers.setdefault(channel, {})[subscriber] = None
+        for event in missed:
+            if event.channel in subscriber.channels:
+                subscriber.deliver(event)
+        return True
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Forgets a subscriber; safe to repeat."""
+        if subscriber not in self._all:
+            return
+        del self._all[subscriber]
+        for channel in subscriber.channels:
+            self._leave(subscriber, channel)
+
+    def drop(self, subscriber: Subscriber, channels: Collection[str]) -> None:
+        """Ends the subscriptions of one subscriber to some of its channels."""
+        for channel in channels:
+            if channel in subscriber.channels:
+                subscriber.channels.discard(channel)
+                self._leave(subscriber, channel)
+
+    def receive(self, events: Iterable[Event]) -> tuple[list[Event], bool]:
+        """Dispatches the numbered events that come next; answers them, and whether one is missing.
+
+        Events that were dispatched before are passed over, so that a message may come twice or
+        late. At a hole it stops: what is behind it has to be read from the log.
+        """
+        dispatched = []
+        for event in events:
+            assert event.id is not None
+            if event.id.seq <= self.position.seq:
+                continue
+            if event.id.seq > self.position.seq + 1:
+                return dispatched, True
+            self._dispatch(event)
+            dispatched.append(event)
+        return dispatched, False
+
+    def broadcast(self, event: Event) -> None:
+        """Hands an ephemeral event to the subscribers of its channel."""
+        for subscriber in self.subscribed(event.channel):
+            subscriber.deliver(event)
+
+    def restart(self, position: EventId) -> None:
+        """Goes on from another position of the log, or of another log, with nothing remembered."""
+        self._ring.clear()
+        self.position = self._before_ring = position
+        for subscriber in self._all:
+            subscriber.position = position
+
+    def _dispatch(self, event: Event) -> None:
+        if len(self._ring) == self._ring.maxlen and (oldest := self._ring[0].id):
+            self._before_ring = oldest
+        self._ring.append(event)
+        assert event.id is not None
+        self.position = event.id
+        for subscriber in self.subscribed(event.channel):
+            subscriber.deliver(event)
+
+    def _since(self, position: EventId) -> list[Event] | None:
+        missing = self.position.seq - position.seq
+        if missing <= 0:
+            return []
+        if position.seq < self._before_ring.seq:
+            return None
+        return list(self._ring)[-missing:]
+
+    def _leave(self, subscriber: Subscriber, channel: str) -> None:
+        subscribers = self._subscribers[channel]
+        subscribers.pop(subscriber, None)
+        if not subscribers:
+            del self._subscribers[channel]
+
+
+def jittered(mean: float) -> float:
+    """A delay of 50 to 150 % of `mean`, so that those who were dropped together come back apart."""
+    return mean * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing

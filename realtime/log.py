@@ -1,0 +1,215 @@
+"""The log: append, number, read, prune. The only user of its tables.
+
+Numbers are given after commit, because neither a sequence nor an autoincrement id becomes visible
+in order: a transaction that took a lower id may commit later, and a reader that has passed it would
+never see its event. Rows are appended without a number; `sequence` locks the head row, and then, in a
+second statement whose snapshot is taken under that lock, numbers what is committed, by id. Events
+of one row keep their order, since its writers wait for each other's commit before they append.
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connections, router, transaction
+from django.utils import timezone
+
+from realtime import events, models
+from realtime.conf import settings
+from realtime.events import Event, EventId
+from realtime.exceptions import PositionLost
+
+_BATCH = 1000
+
+# Works on PostgreSQL and SQLite alike. The subquery is materialised before any row is changed.
+_NUMBER = """
+UPDATE {table} SET seq = %s + numbered.rank, nonce = %s
+FROM (
+    SELECT id, row_number() OVER (ORDER BY id) AS rank
+    FROM (SELECT id FROM {table} WHERE seq IS NULL ORDER BY id LIMIT %s) AS waiting
+) AS numbered
+WHERE {table}.id = numbered.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which positions the log holds: everything after `floor`, up to `head`."""
+
+    head: EventId
+    floor: EventId
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in the log's order, and the position up to which they are all there were."""
+
+    events: list[Event]
+    upto: EventId
+    complete: bool
+    """Whether `upto` was the log's head."""
+
+
+def database() -> str:
+    """The alias of the database that holds the log."""
+    return router.db_for_write(models.Event)
+
+
+def append(new: Iterable[Event]) -> None:
+    """Writes events into the log, in the caller's transaction: rolled back, they never were."""
+    models.Event.objects.using(database()).bulk_create(
+        models.Event(
+            channel=event.channel,
+            type=event.type,
+            data=event.data,
+            changed=events.dumps(event.changed) if event.changed is not None else "",
+            mutation=event.mutation or "",
+        )
+        for event in new
+    )
+
+
+def sequence() -> list[Event]:
+    """Numbers what is committed and unnumbered, at most a batch; returns it in order.
+
+    Waits for another process that is numbering; skipping instead could strand a row.
+    """
+    alias = database()
+    if not models.Event.objects.using(alias).filter(seq=None).exists():
+        return []
+    with transaction.atomic(using=alias, durable=True):
+        head = _lock_head(alias)
+        nonce = _new_nonce()
+        with connections[alias].cursor() as cursor:
+            statement = _NUMBER.format(table=models.Event._meta.db_table)
+            cursor.execute(statement, [head.seq, nonce, _BATCH])
+            count = cursor.rowcount
+        if count == 0:
+            return []
+        first, head.seq, head.nonce = head.seq, head.seq + count, nonce
+        head.save(using=alias, update_fields=("seq", "nonce"))
+        rows = models.Event.objects.using(alias).filter(seq__gt=first).order_by("seq")
+        return [_event(row) for row in rows]
+
+
+def extent() -> Extent:
+    """The log's head and floor, as they are now."""
+    row = _head_row(database())
+    return Extent(EventId(row.seq, row.nonce), EventId(row.floor, row.floor_nonce))
+
+
+def head() -> EventId:
+    """The position of the newest numbered event."""
+    return extent().head
+
+
+def read_after(
+    position: EventId, channels: Sequence[str] | None = None, limit: int | None = None
+) -> Page:
+    """The events after `position`, of `channels` or of all; at most `limit`.
+
+    Raises `PositionLost` if the log can't tell what came after `position`.
+    """
+    limit = limit or settings.REPLAY_PAGE
+    now = extent()
+    _check(position, now)
+    rows = models.Event.objects.using(database()).filter(
+        seq__gt=position.seq, seq__lte=now.head.seq
+    )
+    if channels is not None:
+        rows = rows.filter(channel__in=channels)
+    found = [_event(row) for row in rows.order_by("seq")[:limit]]
+    # Rows may have been pruned between the two statements: what counts is the floor now.
+    if extent().floor.seq > position.seq:
+        raise PositionLost("pruned")
+    if len(found) < limit:
+        return Page(found, now.head, complete=True)
+    upto = found[-1].id
+    assert upto is not None
+    return Page(found, upto, complete=upto == now.head)
+
+
+def check(position: EventId) -> None:
+    """Raises `PositionLost` unless the log can tell what came after `position`."""
+    _check(position, extent())
+
+
+def _check(position: EventId, now: Extent) -> None:
+    if position in (now.head, now.floor):
+        return
+    if position.seq < now.floor.seq:
+        raise PositionLost("pruned")
+    if position.seq in (now.head.seq, now.floor.seq) or position.seq > now.head.seq:
+        raise PositionLost("unknown-id")
+    stored = models.Event.objects.using(database()).filter(seq=position.seq)
+    if stored.values_list("nonce", flat=True).first() != position.nonce:
+        raise PositionLost("unknown-id")
+
+
+def prune(max_age: float | None = None, max_events: int | None = None) -> int:
+    """Deletes events beyond an age in seconds or a number of events; returns how many.
+
+    The defaults are ``REALTIME_LOG_MAX_AGE`` and ``REALTIME_LOG_MAX_EVENTS``. Deletes in batches, so
+    that writers never wait long; who is below the new floor will be told to refetch.
+    """
+    oldest = timezone.now() - timedelta(seconds=settings.LOG_MAX_AGE if max_age is None else max_age)
+    keep = max_events if max_events is not None else settings.LOG_MAX_EVENTS
+    rows = models.Event.objects.using(database())
+    now = extent()
+    young = rows.filter(seq__gt=now.floor.seq, created_at__gte=oldest).order_by("seq")
+    first_young = young.values_list("seq", flat=True).first()
+    by_age = now.head.seq if first_young is None else first_young - 1
+    target = max(by_age, now.head.seq - keep)
+    pruned = 0
+    while (floor := extent().floor.seq) < target:
+        pruned += _advance_floor(min(floor + _BATCH, target))
+    return pruned
+
+
+def _advance_floor(target: int) -> int:
+    alias = database()
+    with transaction.atomic(using=alias):
+        row = _lock_head(alias)
+        doomed = models.Event.objects.using(alias).filter(seq__lte=target)
+        last = doomed.order_by("-seq").first()
+        # Somebody may have deleted rows by hand: the floor rises all the same.
+        row.floor, row.floor_nonce = target, last.nonce if last else _new_nonce()
+        row.save(using=alias, update_fields=("floor", "floor_nonce"))
+        return doomed.delete()[0]
+
+
+def _head_row(alias: str) -> models.Head:
+    try:
+        return models.Head.objects.using(alias).get()
+    except models.Head.DoesNotExist:
+        return _create_head(alias)
+
+
+def _lock_head(alias: str) -> models.Head:
+    locked = models.Head.objects.using(alias).select_for_update()
+    return locked.first() or locked.get(pk=_create_head(alias).pk)
+
+
+def _create_head(alias: str) -> models.Head:
+    # A log is born with a nonce, so that also the position before its first event is its own.
+    nonce = _new_nonce()
+    born = {"nonce": nonce, "floor_nonce": nonce}
+    return models.Head.objects.using(alias).get_or_create(pk=1, defaults=born)[0]
+
+
+def _new_nonce() -> str:
+    return secrets.token_hex(4)
+
+
+def _event(row: models.Event) -> Event:
+    assert row.seq is not None
+    return Event(
+        channel=row.channel,
+        type=row.type,
+        data=row.data,
+        changed=tuple(json.loads(row.changed)) if row.changed else None,
+        mutation=row.mutation or None,
+        id=EventId(row.seq, row.nonce),
+    )

@@ -1,0 +1,65 @@
+"""The log's tables. Only ``log.py`` and ``tickets.py`` use them."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Event(models.Model):
+    """A row of the log.
+
+    It is written in the transaction of the change it tells of, without `seq`; the sequencer numbers
+    it once that transaction is committed.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    seq = models.BigIntegerField(null=True, unique=True, editable=False)
+    nonce = models.CharField(max_length=8, blank=True, editable=False)
+    channel = models.CharField(max_length=164)
+    type = models.CharField(max_length=200)
+    data = models.TextField()
+    changed = models.TextField(blank=True)
+    mutation = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("seq",)
+        indexes = (
+            models.Index(fields=("channel", "seq"), name="realtime_event_channel"),
+            models.Index(fields=("id",), condition=Q(seq=None), name="realtime_event_unnumbered"),
+        )
+
+    def __str__(self) -> str:
+        number = "unnumbered" if self.seq is None else f"{self.seq}-{self.nonce}"
+        return f"{number} {self.type} on {self.channel}"
+
+
+class Head(models.Model):
+    """The one row that says which numbers the log holds: above `floor`, up to `seq`."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    seq = models.BigIntegerField(default=0)
+    nonce = models.CharField(max_length=8)
+    floor = models.BigIntegerField(default=0)
+    floor_nonce = models.CharField(max_length=8)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="realtime_one_head"),
+            models.CheckConstraint(
+                condition=Q(floor__gte=0, floor__lte=models.F("seq")), name="realtime_floor"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.seq}-{self.nonce}, from {self.floor}-{self.floor_nonce}"
+
+
+class Ticket(models.Model):
+    """A one-use right to open a stream as somebody, for an EventSource of another origin."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    grant = models.TextField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"until {self.expires_at}"

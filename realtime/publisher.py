@@ -1,0 +1,199 @@
+"""Publishers: which events a model's changes become. Registered as model admins are.
+
+What a write changed is told from two images of each object, one taken before the write under a lock
+on its row, one after it: its representation, and the channels it is on. Both are read from the
+database in the writer's transaction, never from the instance in memory, which may be stale.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.db import connections
+from django.db.models import Model, QuerySet
+from rest_framework.serializers import BaseSerializer
+from rest_framework.utils.encoders import JSONEncoder
+
+from realtime import events
+from realtime.channels import check_name
+from realtime.events import Event
+from realtime.exceptions import AlreadyRegistered, NotRegistered
+
+_CHUNK = 500
+"""Objects looked up by one statement; SQLite limits its variables."""
+
+_mutation: ContextVar[str | None] = ContextVar("mutation", default=None)
+
+
+@contextmanager
+def mutation(name: str | None):  # type: ignore[no-untyped-def]
+    """Within it, events carry the name that a client gave to the write that causes them."""
+    token = _mutation.set(name)
+    try:
+        yield
+    finally:
+        _mutation.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What the world sees of an object: its channels, and the JSON of each of its fields."""
+
+    channels: tuple[str, ...]
+    fields: Mapping[str, str]
+
+    @property
+    def data(self) -> str:
+        """The representation, as JSON."""
+        return "{" + ",".join(f"{events.dumps(k)}:{v}" for k, v in self.fields.items()) + "}"
+
+
+class ModelPublisher:
+    """Says which channels an object's changes reach, and how it is represented there.
+
+    Subclass it in an application's ``realtime.py`` and register it for a model.
+    """
+
+    serializer_class: ClassVar[type[BaseSerializer[Any]]]
+    """The representation; it must not depend on a request."""
+    name: ClassVar[str] = ""
+    """First half of the events' types; the model's name in kebab-case if empty."""
+    follows: ClassVar[Mapping[str, str]] = {}
+    """Other models on whose rows the representation or the channels depend, by label, with the
+    name of their foreign key to this model: ``{"todos.Membership": "todo_list"}``."""
+
+    def __init__(self, model: type[Model]) -> None:
+        self.model = model
+        self.name = self.name or _kebab(model.__name__)  # type: ignore[misc]
+
+    def channels(self, obj: Any) -> Iterable[str]:
+        """The channels that the object's changes are sent to."""
+        raise NotImplementedError(f"{type(self).__name__} must define channels().")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Where objects are read for their images; select and prefetch here what these need."""
+        return self.model._base_manager.all()
+
+    def lock(self, pks: Iterable[Any], using: str) -> None:
+        """Waits until no other transaction is writing these objects, and holds them.
+
+        Without it two transactions could each publish an image that lacks the other's change.
+        """
+        features = connections[using].features
+        if not features.has_select_for_update:
+            return
+        no_key = {"no_key": True} if features.has_select_for_no_key_update else {}
+        rows = self.model._base_manager.using(using).order_by("pk").select_for_update(**no_key)
+        for chunk in _chunks(pks):
+            list(rows.filter(pk__in=chunk).values_list("pk"))
+
+    def images(self, pks: Iterable[Any], using: str) -> dict[Any, Image]:
+        """The images, as of now, of those objects that exist."""
+        found = {}
+        for chunk in _chunks(pks):
+            for obj in self.get_queryset().using(using).filter(pk__in=chunk):
+                found[obj.pk] = self._image(obj)
+        return found
+
+    def _image(self, obj: Model) -> Image:
+        channels = tuple(dict.fromkeys(check_name(name) for name in self.channels(obj)))
+        representation = self.serializer_class(obj, context={"request": None}).data
+        fields = {
+            str(name): events.dumps(value, cls=JSONEncoder)
+            for name, value in representation.items()
+        }
+        return Image(channels, fields)
+
+    def differences(self, pk: Any, before: Image | None, after: Image | None) -> list[Event]:
+        """The events that tell those who saw `before` of `after`; None where there is no object."""
+        old = before.channels if before else ()
+        new = after.channels if after else ()
+        gone = "left" if after else "deleted"
+        come = "entered" if before else "created"
+        told = [
+            self._event(channel, gone, events.dumps({"id": pk}, cls=JSONEncoder))
+            for channel in old
+            if channel not in new
+        ]
+        if before and after and (changed := _changed(before, after)):
+            told += [
+                self._event(channel, "updated", after.data, changed)
+                for channel in new
+                if channel in old
+            ]
+        if after:
+            told += [
+                self._event(channel, come, after.data) for channel in new if channel not in old
+            ]
+        return told
+
+    def _event(
+        self, channel: str, action: str, data: str, changed: tuple[str, ...] | None = None
+    ) -> Event:
+        return Event(channel, f"{self.name}.{action}", data, changed, _mutation.get())
+
+
+def _changed(before: Image, after: Image) -> tuple[str, ...]:
+    names = dict.fromkeys([*after.fields, *before.fields])
+    return tuple(name for name in names if before.fields.get(name) != after.fields.get(name))
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
+
+
+def _chunks(pks: Iterable[Any]) -> Iterable[list[Any]]:
+    ordered = sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
+    for start in range(0, len(ordered), _CHUNK):
+        yield ordered[start : start + _CHUNK]
+
+
+class Registry:
+    """The publishers of a project, by their concrete models."""
+
+    def __init__(self) -> None:
+        self._publishers: dict[type[Model], ModelPublisher] = {}
+
+    def __iter__(self) -> Iterable[ModelPublisher]:  # type: ignore[override]
+        return iter(self._publishers.values())
+
+    def add(self, model: type[Model], publisher_class: type[ModelPublisher]) -> None:
+        """Raises `AlreadyRegistered` for a second publisher of a model, or of a name."""
+        publisher = publisher_class(model)
+        for other in self._publishers.values():
+            if other.model is model or other.name == publisher.name:
+                raise AlreadyRegistered(
+                    f"{model._meta.label}: {other.model._meta.label} is published as"
+                    f" {other.name} already."
+                )
+        self._publishers[model] = publisher
+
+    def get(self, model: type[Model]) -> ModelPublisher:
+        """The publisher of a model; raises `NotRegistered`."""
+        try:
+            return self._publishers[model]
+        except KeyError:
+            raise NotRegistered(f"{model._meta.label} has no publisher.") from None
+
+    def named(self, name: str) -> ModelPublisher | None:
+        """The publisher whose events are called ``name.…``."""
+        return next((p for p in self._publishers.values() if p.name == name), None)
+
+
+registry = Registry()
+
+
+def register(
+    *models: type[Model],
+) -> Callable[[type[ModelPublisher]], type[ModelPublisher]]:
+    """Registers the decorated publisher for `models`, as ``admin.register`` does."""
+
+    def decorate(publisher_class: type[ModelPublisher]) -> type[ModelPublisher]:
+        for model in models:
+            registry.add(model, publisher_class)
+        return publisher_class
+
+    return decorate

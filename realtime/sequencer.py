@@ -1,0 +1,88 @@
+"""The sequencer: numbers what was committed, and hands it to the broker."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+from realtime import log
+from realtime.brokers import Broker, MemoryBroker
+from realtime.conf import settings
+from realtime.events import EventId
+
+logger = logging.getLogger(__name__)
+
+broker: Broker = MemoryBroker()
+"""The broker of this process."""
+
+_running: "Sequencer | None" = None
+
+
+def wake() -> None:
+    """Has what was just committed numbered and published: by this process's sequencer if it runs
+    one, else here and now. If that goes wrong, a tick of some worker does it."""
+    running = _running
+    if running is not None:
+        running.wake()
+    else:
+        advance()
+
+
+def advance() -> EventId | None:
+    """Numbers and publishes everything that waits; answers the last position it gave, if any."""
+    last = None
+    while events := log.sequence():
+        broker.publish(events)
+        last = events[-1].id
+    return last
+
+
+class Sequencer(threading.Thread):
+    """Advances the log when woken, and at every tick: who should have woken it may have died.
+
+    After each round it calls `follow` with the last position that it has numbered itself, if any,
+    on its own thread.
+    """
+
+    def __init__(self, follow: Callable[[EventId | None], None]) -> None:
+        super().__init__(name="realtime-sequencer", daemon=True)
+        self._follow = follow
+        self._woken = threading.Event()
+        self._stopping = False
+
+    def start(self) -> None:
+        global _running
+        _running = self
+        super().start()
+
+    def stop(self) -> None:
+        """Ends the thread after one more round, and waits for it."""
+        global _running
+        _running = None
+        self._stopping = True
+        self.wake()
+        self.join(timeout=5)
+
+    def wake(self) -> None:
+        """Starts a round at once."""
+        self._woken.set()
+
+    def run(self) -> None:
+        while not self._stopping:
+            self._woken.wait(settings.TICK)
+            self._woken.clear()
+            self._round()
+        connections.close_all()
+
+    def _round(self) -> None:
+        close_old_connections()
+        try:
+            self._follow(advance())
+        except (DatabaseError, InterfaceError) as error:
+            # The next tick tries again; nothing is lost, the log waits.
+            logger.warning("The log can't be advanced: %s", error)
+            connections.close_all()
+        except Exception:
+            # A thread that died here would end all delivery, silently.
+            logger.exception("A round of the sequencer failed")

@@ -1,0 +1,43 @@
+"""Where a stream starts: what is replayed to it, before it goes live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from realtime import log
+from realtime.events import Event, EventId
+from realtime.exceptions import InvalidEventId, PositionLost
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The start of a stream: from `position` on it has `events`, and so is at `upto`."""
+
+    position: EventId
+    upto: EventId
+    events: list[Event] = field(default_factory=list)
+    reset: str | None = None
+    """Why the position that was asked for can't be resumed from, if it can't."""
+
+
+def opening(last_event_id: str, channels: Sequence[str]) -> Opening:
+    """Replays what comes after `last_event_id` on `channels`; from now on if it is empty.
+
+    A long replay is only begun: who holds the stream reads on from `upto`.
+    """
+    if not last_event_id:
+        head = log.head()
+        return Opening(head, head)
+    try:
+        position = EventId.parse(last_event_id)
+        page = log.read_after(position, channels)
+    except InvalidEventId:
+        return reset("unknown-id")
+    except PositionLost as lost:
+        return reset(lost.reason)
+    return Opening(position, page.upto, page.events)
+
+
+def reset(reason: str) -> Opening:
+    """A stream that starts from now, and says that something may be missing before."""
+    head = log.head()
+    return Opening(head, head, reset=reason)

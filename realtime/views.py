@@ -1,0 +1,156 @@
+"""The stream's view: a short, ordinary request that answers with what to hold.
+
+It authenticates, checks the rights, reads what was missed, and is done. Who holds the connection
+then, ``realtime.asgi`` or a proxy, is told by the answer's hold instructions (``realtime.grip``).
+Where nobody can hold it, the answer ends after what was missed, and the EventSource asks again: that
+is polling, but it loses nothing either.
+"""
+
+import json
+import re
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpResponse
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from realtime import sse, stream, tickets
+from realtime.bridge import HOLDER
+from realtime.channels import check_name, registry
+from realtime.conf import settings
+from realtime.events import Event
+from realtime.exceptions import InvalidChannel
+from realtime.grants import Grant
+from realtime.grip import Hold
+from realtime.hub import jittered
+from realtime.pages import StreamPageRenderer
+from realtime.renderers import EventStreamRenderer
+
+# A URL is kept in logs and histories: what is worth stealing must not be sent in one.
+_SECRETS = re.compile(r"(access_?)?token|auth(orization)?|password|api_?key|session(id)?", re.I)
+
+NO_RIGHT = "You may not subscribe to all of these channels."
+"""The same for a channel that does not exist, which is nobody's business either."""
+
+
+class StreamView(APIView):
+    """Changes on a set of channels, from a position on, as Server-Sent Events.
+
+    As ``application/json``: what is there to read now; as ``text/html``: a page that shows the stream.
+    """
+
+    authentication_classes = (
+        tickets.TicketAuthentication,
+        *api_settings.DEFAULT_AUTHENTICATION_CLASSES,
+    )
+    permission_classes = ()
+    # A stream's opening is limited by how many may be open; a throttled one would stay away for good.
+    throttle_classes = ()
+    renderer_classes = (EventStreamRenderer, JSONRenderer, StreamPageRenderer)
+
+    def get(self, request: Request) -> HttpResponse:
+        """Opens the stream."""
+        channels = self._channels(request)
+        if registry.readable(request.user, channels) != set(channels):
+            raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
+        opening = stream.opening(self._last_event_id(request), channels)
+        if request.accepted_renderer.format == "html":
+            return Response({"channels": channels, "last_event_id": str(opening.position)})
+        if request.accepted_renderer.format == "json":
+            return Response(self._page(opening, channels))
+        return self._stream(request, opening, channels)
+
+    def get_authenticate_header(self, request: Request) -> str | None:
+        """That of the project's own authentication: nobody logs in by a ticket."""
+        default = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+        return default[0]().authenticate_header(request) if default else None
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer["Cache-Control"] = "no-cache, no-transform"
+        return answer
+
+    def _channels(self, request: Request) -> list[str]:
+        query = _query(request)
+        channels = list(dict.fromkeys(query.getlist("channel")))
+        if not channels:
+            raise ParseError("Name at least one channel: ?channel=…")
+        if len(channels) > settings.MAX_CHANNELS_PER_STREAM:
+            raise ParseError(
+                f"A stream has at most {settings.MAX_CHANNELS_PER_STREAM} channels;"
+                f" these are {len(channels)}."
+            )
+        try:
+            return [check_name(channel) for channel in channels]
+        except InvalidChannel as error:
+            raise ParseError(str(error)) from error
+
+    def _last_event_id(self, request: Request) -> str:
+        ids = _query(request).getlist("lastEventId")
+        if len(ids) > 1:
+            raise ParseError("lastEventId may be given once.")
+        return request.headers.get("Last-Event-ID") or (ids[0] if ids else "")
+
+    def _stream(
+        self, request: Request, opening: stream.Opening, channels: list[str]
+    ) -> HttpResponse:
+        start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
+        if opening.reset:
+            start.append(sse.stream_reset(opening.position, channels, opening.reset))
+        start += [sse.encode(event) for event in opening.events]
+        headers = {"X-Accel-Buffering": "no"}
+        if request.method == "GET" and request._request.META.get(HOLDER):
+            grant = Grant.of(request).dump()
+            hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant)
+            headers |= hold.headers()
+        return Response(b"".join(start), headers=headers)
+
+    def _page(self, opening: stream.Opening, channels: list[str]) -> dict[str, Any]:
+        return {
+            "last_event_id": str(opening.upto),
+            "reset": {"channels": channels, "reason": opening.reset} if opening.reset else None,
+            "events": [_as_dict(event) for event in opening.events],
+        }
+
+
+class TicketView(APIView):
+    """One-use tickets that open a stream, for an EventSource of another origin."""
+
+    def post(self, request: Request) -> Response:
+        """A ticket for whoever asks, valid once and for half a minute: ``?ticket=…``."""
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        ticket = tickets.issue(Grant.of(request))
+        return Response(
+            {"ticket": ticket, "expires_in": settings.TICKET_MAX_AGE},
+            status=201,
+            headers={"Cache-Control": "no-store"},
+        )
+
+
+def _query(request: Request) -> Any:
+    try:
+        query = request.query_params
+        request._request.META["QUERY_STRING"].encode("ascii")
+        for name, values in query.lists():
+            if any("�" in text or "\x00" in text for text in (name, *values)):
+                raise ParseError("The query is not UTF-8 text.")
+            if _SECRETS.fullmatch(name):
+                raise ParseError(
+                    f"{name}: credentials don't belong into a URL. Send an Authorization header,"
+                    " or get a ticket."
+                )
+    except (SuspiciousOperation, UnicodeError) as error:
+        raise ParseError("The query is malformed.") from error
+    return query
+
+
+def _as_dict(event: Event) -> dict[str, Any]:
+    return {"id": str(event.id), "event": event.type, "data": json.loads(event.message)}

@@ -1,0 +1,269 @@
+"""What runs beside the requests in each serving process: hub, sequencer, checks, keep-alives."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+
+from realtime import log, rights, sequencer, sse
+from realtime.conf import settings
+from realtime.events import Event, EventId
+from realtime.exceptions import PositionLost
+from realtime.hub import Hub, Subscriber, jittered
+
+logger = logging.getLogger(__name__)
+
+GROUNDS_INTERVAL = 2.0
+"""Seconds between two checks of the grounds on which streams are open: they end within 5."""
+
+_SLOTS = 10
+"""Keep-alives are spread over this many moments of their interval."""
+
+FORBIDDEN = "You may not read these channels any more."
+
+
+class Worker:
+    """The real-time side of one process. Belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self.hub: Hub
+        self.draining = False
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._sequencer = sequencer.Sequencer(self._follow)
+        # Its own thread, so that a slow check of rights never delays delivery or requests.
+        self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
+        self._doubtful: set[str] = set()
+        self._doubt = asyncio.Event()
+        self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
+        self._next_slot = 0
+        self._lag: tuple[int, float] | None = None
+
+    async def start(self) -> None:
+        """Begins to deliver; returns once streams may be opened."""
+        self.hub = Hub(await self._first_position(), settings.RING)
+        listening = asyncio.Event()
+        for job in (
+            self._listen(listening),
+            self._keep_alive(),
+            self._check_grounds(),
+            self._check_doubtful(),
+            self._check_everything(),
+            self._prune(),
+        ):
+            task = self._loop.create_task(job)
+            self._tasks.add(task)
+            task.add_done_callback(self._on_done)
+        await listening.wait()
+        self._sequencer.start()
+        self._chain_signals()
+
+    async def stop(self) -> None:
+        """Ends everything that `start` began."""
+        self.drain()
+        for task in self._tasks:
+            task.remove_done_callback(self._on_done)
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self._sequencer.stop)
+        self._checks.submit(connections.close_all)
+        self._checks.shutdown()
+
+    def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
+        """Gives a subscriber its turn for keep-alives; `task` is cancelled if its transport stalls.
+        Answers what ends that."""
+        slot = self._slots[self._next_slot]
+        self._next_slot = (self._next_slot + 1) % _SLOTS
+        slot[subscriber] = task
+        return partial(slot.pop, subscriber, None)
+
+    def drain(self) -> None:
+        """Ends all streams, and every one that opens from now on, telling the clients when to come
+        back."""
+        self.draining = True
+        for subscriber in self.hub:
+            subscriber.write(sse.retry(jittered(settings.RETRY)))
+            subscriber.end()
+
+    # The log and the broker
+
+    async def _first_position(self) -> EventId:
+        while True:
+            try:
+                return await self._loop.run_in_executor(
+                    self._checks, _with_connection, log.head
+                )
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("The log can't be read, trying again: %s", error)
+                await asyncio.sleep(1)
+
+    async def _listen(self, listening: asyncio.Event) -> None:
+        async with sequencer.broker.listen() as messages:
+            listening.set()
+            async for events in messages:
+                self._receive(events)
+
+    def _receive(self, events: list[Event]) -> None:
+        for event in events:
+            if event.id is None:
+                self.hub.broadcast(event)
+        dispatched, missing = self.hub.receive(event for event in events if event.id)
+        if missing:
+            self._lag = None
+            self._sequencer.wake()
+        doubtful = rights.doubtful(dispatched, self.hub.channels())
+        if doubtful:
+            self._doubtful |= doubtful
+            self._doubt.set()
+
+    def _follow(self, numbered: EventId | None) -> None:
+        """Reads from the log what the broker did not bring. Runs on the sequencer's thread."""
+        head, seen = log.head(), self.hub.position
+        if head == seen or (head == numbered and not self._lags(seen.seq, head.seq)):
+            return
+        try:
+            events = log.read_after(seen).events
+        except PositionLost as lost:
+            reason = "pruned" if lost.reason == "pruned" else "restored"
+            self._loop.call_soon_threadsafe(self._restart, head, reason)
+        else:
+            self._loop.call_soon_threadsafe(self._receive, events)
+
+    def _lags(self, seen: int, head: int) -> bool:
+        """Whether the hub has been without an event, which the broker should bring, for a tick."""
+        now = self._loop.time()
+        if self._lag is None or seen >= self._lag[0]:
+            self._lag = head, now
+        return now - self._lag[1] > settings.TICK
+
+    def _restart(self, position: EventId, reason: str) -> None:
+        logger.warning("The log can't be continued (%s): all streams are reset", reason)
+        self.hub.restart(position)
+        for subscriber in self.hub:
+            channels = sorted(subscriber.channels)
+            subscriber.write(sse.stream_reset(position, channels, reason))
+
+    # Rights
+
+    async def _check_grounds(self) -> None:
+        while True:
+            await asyncio.sleep(GROUNDS_INTERVAL)
+            grants = {subscriber.grant for subscriber in self.hub}
+            for grant in await self._check(rights.ungrounded, grants) or ():
+                for subscriber in self.hub:
+                    if subscriber.grant == grant:
+                        self._forbid(subscriber, frozenset(subscriber.channels))
+
+    async def _check_doubtful(self) -> None:
+        while True:
+            await self._doubt.wait()
+            self._doubt.clear()
+            channels, self._doubtful = self._doubtful, set()
+            subscribers = {s for channel in channels for s in self.hub.subscribed(channel)}
+            if not await self._check_rights([s for s in subscribers if not s.ended]):
+                self._doubtful |= channels
+                await asyncio.sleep(settings.TICK)
+                self._doubt.set()
+
+    async def _check_everything(self) -> None:
+        while True:
+            await asyncio.sleep(settings.RECHECK_INTERVAL)
+            await self._check_rights(list(self.hub))
+
+    async def _check_rights(self, subscribers: list[Subscriber]) -> bool:
+        held = [(s.grant, frozenset(s.channels)) for s in subscribers]
+        lost = await self._check(rights.lost, held)
+        if lost is None:
+            return False
+        for subscriber, channels in zip(subscribers, lost, strict=True):
+            self._forbid(subscriber, channels)
+        return True
+
+    async def _check(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        """The function's answer, or None if it could not be had."""
+        if not argument:
+            return ()
+        try:
+            return await self._loop.run_in_executor(
+                self._checks, _with_connection, function, argument
+            )
+        except Exception:
+            # One faulty rule, or a database that is away, must not end the checks of all others.
+            logger.exception("Rights could not be checked")
+            return None
+
+    def _forbid(self, subscriber: Subscriber, channels: frozenset[str]) -> None:
+        gone = channels & subscriber.channels
+        if not gone:
+            return
+        self.hub.drop(subscriber, gone)
+        subscriber.write(sse.stream_error("forbidden", FORBIDDEN, sorted(gone)))
+        if not subscriber.channels:
+            subscriber.end()
+
+    # Time
+
+    async def _keep_alive(self) -> None:
+        # A little early, so that a busy loop still keeps the promise.
+        step = settings.KEEP_ALIVE * 0.9 / _SLOTS
+        slot = 0
+        while True:
+            await asyncio.sleep(step)
+            slot = (slot + 1) % _SLOTS
+            position = self.hub.position
+            frame, bare = sse.keep_alive(position), sse.keep_alive()
+            for subscriber, task in list(self._slots[slot].items()):
+                if self._is_stalled(subscriber):
+                    subscriber.abort()
+                    task.cancel()
+                else:
+                    # One that has read the log further than the hub must not be sent back.
+                    ahead = subscriber.position.seq > position.seq
+                    subscriber.write(bare if ahead else frame)
+
+    def _is_stalled(self, subscriber: Subscriber) -> bool:
+        since = subscriber.stalled_since
+        return since is not None and self._loop.time() - since > settings.STALL_TIMEOUT
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(jittered(settings.PRUNE_INTERVAL))
+            await self._check(lambda _: log.prune(), True)
+
+    # Life cycle
+
+    def _on_done(self, task: "asyncio.Task[Any]") -> None:
+        if not task.cancelled() and (error := task.exception()):
+            # Without this task, delivery would be incomplete, silently: better to start anew.
+            logger.critical("A task of the worker failed, stopping the process", exc_info=error)
+            signal.raise_signal(signal.SIGTERM)
+
+    def _chain_signals(self) -> None:
+        """Drains before the server's own handling of the signals that end it. Servers wait for open
+        connections, and streams never end by themselves."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            try:
+                previous = signal.getsignal(number)
+                signal.signal(number, partial(self._on_signal, previous))
+            except ValueError:  # Not in the main thread: whoever started us stops us.
+                return
+
+    def _on_signal(self, previous: Any, number: int, frame: Any) -> None:
+        self._loop.call_soon_threadsafe(self.drain)
+        if callable(previous):
+            previous(number, frame)
+
+
+def _with_connection(function: Callable[..., Any], *args: Any) -> Any:
+    """Calls `function` on a thread that no request cleans up after."""
+    close_old_connections()
+    try:
+        return function(*args)
+    except (DatabaseError, InterfaceError):
+        connections.close_all()
+        raise
