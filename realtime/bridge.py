@@ -85,8 +85,7 @@ class Bridge:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             response.status = int(status[:3])
             response.headers = [
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in headers
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
             ]
 
         answer = self._application(environ, start)

@@ -101,11 +101,8 @@ class CoveredQuerySet(QuerySet[Any]):
         """The targets of the rows that have the same unique fields as `objs`."""
         if not unique_fields:
             raise UncoveredWrite("update_conflicts needs unique_fields on a registered model.")
-        names = [
-            self.model._meta.pk.name if name == "pk" else name  # type: ignore[union-attr]
-            for name in unique_fields
-        ]
-        columns = [self.model._meta.get_field(name).attname for name in names]  # type: ignore[union-attr]
+        names = [self.model._meta.pk.name if name == "pk" else name for name in unique_fields]
+        columns = [self.model._meta.get_field(name).attname for name in names]
         pks: list[Any] = []
         for start in range(0, len(objs), 100):
             same = Q()
@@ -160,8 +157,8 @@ def cover_managers(model: type[Model]) -> None:
             model.add_to_class(manager.name, copy(manager))
     for manager in model._meta.local_managers:
         if not isinstance(manager, CoveredManager):
-            manager.__class__ = _covered(type(manager), CoveredManager)
-    model._meta._expire_cache()
+            manager.__class__ = _covered(type(manager), CoveredManager)  # type: ignore[arg-type]
+    model._meta._expire_cache()  # type: ignore[attr-defined]
 
 
 def cover_saves(model: type[Model]) -> None:
@@ -174,7 +171,7 @@ def cover_saves(model: type[Model]) -> None:
     def save_base(self: Model, *args: Any, using: str | None = None, **kwargs: Any) -> None:
         using = using or router.db_for_write(type(self), instance=self)
         with transaction.atomic(using=using, savepoint=False):
-            original(self, *args, using=using, **kwargs)
+            original(self, *args, using=using, **kwargs)  # type: ignore[misc]
 
     save_base.covered = True  # type: ignore[attr-defined]
     model.save_base = save_base  # type: ignore[method-assign]

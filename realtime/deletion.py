@@ -1,6 +1,5 @@
 """The watch over one deletion: everything that goes with it, and what it leaves changed behind."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
@@ -66,9 +65,8 @@ class Deletion:
 def _detached(collector: Collector, using: str) -> Targets:
     """The objects whose foreign keys the deletion will set to something else."""
     found: Targets = {}
-    for (field, _value), parts in collector.field_updates.items():  # type: ignore[attr-defined]
-        rows: Iterable[Model]
+    for (field, _value), parts in collector.field_updates.items():
         for rows in parts:
-            pks = [row.pk for row in rows]
+            pks = [row.pk for row in rows]  # type: ignore[attr-defined]
             found = merge(found, stored_targets(field.model, pks, using))
     return found

@@ -59,6 +59,13 @@ class Event:
     frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """What each transport encoded it to, so that it is done once."""
 
+    @property
+    def position(self) -> EventId:
+        """The id of an event that is in the log; raises `InvalidEvent` for an ephemeral one."""
+        if self.id is None:
+            raise InvalidEvent("An ephemeral event has no position.")
+        return self.id
+
     @cached_property
     def message(self) -> str:
         """The event as every client sees it: one line of JSON."""
@@ -92,7 +99,7 @@ def check_type(name: str) -> str:
     """Returns `name` if it can be an event's type, else raises `InvalidEvent`."""
     if not isinstance(name, str) or not _TYPE.fullmatch(name):
         raise InvalidEvent(
-            f"An event's type is 1 to {MAX_TYPE_LENGTH} characters, none of them a control character."
+            f"An event's type is 1 to {MAX_TYPE_LENGTH} characters, without control characters."
         )
     if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
         raise InvalidEvent(f"The event type {name} belongs to the protocol.")

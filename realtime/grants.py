@@ -67,7 +67,7 @@ def users(grants: Iterable[Grant]) -> dict[Grant, Any]:
     tokens = _tokens({grant.token for grant in grants if grant.token})
     found: dict[Grant, Any] = {}
     for grant in grants:
-        user = AnonymousUser() if grant.user is None else by_pk.get(str(grant.user))
+        user: Any = AnonymousUser() if grant.user is None else by_pk.get(str(grant.user))
         if (
             user is not None
             and (not grant.session or grant.session in sessions)

@@ -44,7 +44,9 @@ class Hold:
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
         if found.get(b"grip-hold") != "stream":
             return None
-        items = [item.strip().partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
+        items = [
+            item.strip().partition("; prev-id=") for item in found[b"grip-channel"].split(", ")
+        ]
         return cls(
             channels=tuple(channel for channel, _, _ in items),
             position=EventId.parse(items[0][2]),

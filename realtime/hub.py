@@ -178,12 +178,11 @@ class Hub:
         Events that were dispatched before are passed over, so that a message may come twice or
         late. At a hole it stops: what is behind it has to be read from the log.
         """
-        dispatched = []
+        dispatched: list[Event] = []
         for event in events:
-            assert event.id is not None
-            if event.id.seq <= self.position.seq:
+            if event.position.seq <= self.position.seq:
                 continue
-            if event.id.seq > self.position.seq + 1:
+            if event.position.seq > self.position.seq + 1:
                 return dispatched, True
             self._dispatch(event)
             dispatched.append(event)
@@ -202,11 +201,10 @@ class Hub:
             subscriber.position = position
 
     def _dispatch(self, event: Event) -> None:
-        if len(self._ring) == self._ring.maxlen and (oldest := self._ring[0].id):
-            self._before_ring = oldest
+        if len(self._ring) == self._ring.maxlen:
+            self._before_ring = self._ring[0].position
         self._ring.append(event)
-        assert event.id is not None
-        self.position = event.id
+        self.position = event.position
         for subscriber in self.subscribed(event.channel):
             subscriber.deliver(event)
 

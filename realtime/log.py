@@ -154,7 +154,9 @@ def prune(max_age: float | None = None, max_events: int | None = None) -> int:
     The defaults are ``REALTIME_LOG_MAX_AGE`` and ``REALTIME_LOG_MAX_EVENTS``. Deletes in batches, so
     that writers never wait long; who is below the new floor will be told to refetch.
     """
-    oldest = timezone.now() - timedelta(seconds=settings.LOG_MAX_AGE if max_age is None else max_age)
+    oldest = timezone.now() - timedelta(
+        seconds=settings.LOG_MAX_AGE if max_age is None else max_age
+    )
     keep = max_events if max_events is not None else settings.LOG_MAX_EVENTS
     rows = models.Event.objects.using(database())
     now = extent()

@@ -12,9 +12,7 @@ class StreamPageRenderer(BrowsableAPIRenderer):
 
     def get_default_renderer(self, view: Any) -> Any:
         """The page shows errors as JSON."""
-        return next(
-            renderer() for renderer in view.renderer_classes if renderer.format == "json"
-        )
+        return next(renderer() for renderer in view.renderer_classes if renderer.format == "json")
 
     def show_form_for_method(self, *args: Any) -> bool:
         """There is nothing to fill in."""

@@ -6,7 +6,7 @@ database in the writer's transaction, never from the instance in memory, which m
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _mutation: ContextVar[str | None] = ContextVar("mutation", default=None)
 
 
 @contextmanager
-def mutation(name: str | None):  # type: ignore[no-untyped-def]
+def mutation(name: str | None) -> Iterator[None]:
     """Within it, events carry the name that a client gave to the write that causes them."""
     token = _mutation.set(name)
     try:
@@ -85,8 +85,8 @@ class ModelPublisher:
         features = connections[using].features
         if not features.has_select_for_update:
             return
-        no_key = {"no_key": True} if features.has_select_for_no_key_update else {}
-        rows = self.model._base_manager.using(using).order_by("pk").select_for_update(**no_key)
+        rows = self.model._base_manager.using(using).order_by("pk")
+        rows = rows.select_for_update(no_key=features.has_select_for_no_key_update)
         for chunk in _chunks(pks):
             list(rows.filter(pk__in=chunk).values_list("pk"))
 
@@ -157,7 +157,7 @@ class Registry:
     def __init__(self) -> None:
         self._publishers: dict[type[Model], ModelPublisher] = {}
 
-    def __iter__(self) -> Iterable[ModelPublisher]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[ModelPublisher]:
         return iter(self._publishers.values())
 
     def add(self, model: type[Model], publisher_class: type[ModelPublisher]) -> None:

@@ -11,12 +11,11 @@ import re
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpResponse
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from realtime import sse, stream, tickets
@@ -44,16 +43,12 @@ class StreamView(APIView):
     As ``application/json``: what is there to read now; as ``text/html``: a page that shows the stream.
     """
 
-    authentication_classes = (
-        tickets.TicketAuthentication,
-        *api_settings.DEFAULT_AUTHENTICATION_CLASSES,
-    )
     permission_classes = ()
     # A stream's opening is limited by how many may be open; a throttled one would stay away for good.
     throttle_classes = ()
     renderer_classes = (EventStreamRenderer, JSONRenderer, StreamPageRenderer)
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> Response:
         """Opens the stream."""
         channels = self._channels(request)
         if registry.readable(request.user, channels) != set(channels):
@@ -65,15 +60,13 @@ class StreamView(APIView):
             return Response(self._page(opening, channels))
         return self._stream(request, opening, channels)
 
-    def get_authenticate_header(self, request: Request) -> str | None:
-        """That of the project's own authentication: nobody logs in by a ticket."""
-        default = api_settings.DEFAULT_AUTHENTICATION_CLASSES
-        return default[0]().authenticate_header(request) if default else None
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """The project's own, and tickets."""
+        return [*super().get_authenticators(), tickets.TicketAuthentication()]
 
-    def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        answer = super().finalize_response(request, response, *args, **kwargs)
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Keeps caches and compressing proxies off every answer."""
+        answer: Response = super().finalize_response(*args, **kwargs)
         answer["Cache-Control"] = "no-cache, no-transform"
         return answer
 
@@ -98,9 +91,7 @@ class StreamView(APIView):
             raise ParseError("lastEventId may be given once.")
         return request.headers.get("Last-Event-ID") or (ids[0] if ids else "")
 
-    def _stream(
-        self, request: Request, opening: stream.Opening, channels: list[str]
-    ) -> HttpResponse:
+    def _stream(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
         if opening.reset:
             start.append(sse.stream_reset(opening.position, channels, opening.reset))

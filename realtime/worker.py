@@ -80,7 +80,7 @@ class Worker:
         slot = self._slots[self._next_slot]
         self._next_slot = (self._next_slot + 1) % _SLOTS
         slot[subscriber] = task
-        return partial(slot.pop, subscriber, None)
+        return lambda: slot.pop(subscriber, None) and None
 
     def drain(self) -> None:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
@@ -95,9 +95,7 @@ class Worker:
     async def _first_position(self) -> EventId:
         while True:
             try:
-                return await self._loop.run_in_executor(
-                    self._checks, _with_connection, log.head
-                )
+                return await self._loop.run_in_executor(self._checks, _with_connection, log.head)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("The log can't be read, trying again: %s", error)
                 await asyncio.sleep(1)
@@ -139,7 +137,7 @@ class Worker:
         now = self._loop.time()
         if self._lag is None or seen >= self._lag[0]:
             self._lag = head, now
-        return now - self._lag[1] > settings.TICK
+        return now > self._lag[1] + float(settings.TICK)
 
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
@@ -228,7 +226,7 @@ class Worker:
 
     def _is_stalled(self, subscriber: Subscriber) -> bool:
         since = subscriber.stalled_since
-        return since is not None and self._loop.time() - since > settings.STALL_TIMEOUT
+        return since is not None and self._loop.time() > since + float(settings.STALL_TIMEOUT)
 
     async def _prune(self) -> None:
         while True:

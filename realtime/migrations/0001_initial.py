@@ -4,50 +4,66 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Ticket',
+            name="Ticket",
             fields=[
-                ('digest', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('grant', models.TextField()),
-                ('expires_at', models.DateTimeField(db_index=True)),
+                ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("grant", models.TextField()),
+                ("expires_at", models.DateTimeField(db_index=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(editable=False, null=True, unique=True)),
-                ('nonce', models.CharField(blank=True, editable=False, max_length=8)),
-                ('channel', models.CharField(max_length=164)),
-                ('type', models.CharField(max_length=200)),
-                ('data', models.TextField()),
-                ('changed', models.TextField(blank=True)),
-                ('mutation', models.CharField(blank=True, max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField(editable=False, null=True, unique=True)),
+                ("nonce", models.CharField(blank=True, editable=False, max_length=8)),
+                ("channel", models.CharField(max_length=164)),
+                ("type", models.CharField(max_length=200)),
+                ("data", models.TextField()),
+                ("changed", models.TextField(blank=True)),
+                ("mutation", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ('seq',),
-                'indexes': [models.Index(fields=['channel', 'seq'], name='realtime_event_channel'), models.Index(condition=models.Q(('seq', None)), fields=['id'], name='realtime_event_unnumbered')],
+                "ordering": ("seq",),
+                "indexes": [
+                    models.Index(fields=["channel", "seq"], name="realtime_event_channel"),
+                    models.Index(
+                        condition=models.Q(("seq", None)),
+                        fields=["id"],
+                        name="realtime_event_unnumbered",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Head',
+            name="Head",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(default=0)),
-                ('nonce', models.CharField(max_length=8)),
-                ('floor', models.BigIntegerField(default=0)),
-                ('floor_nonce', models.CharField(max_length=8)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(
+                        default=1, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("seq", models.BigIntegerField(default=0)),
+                ("nonce", models.CharField(max_length=8)),
+                ("floor", models.BigIntegerField(default=0)),
+                ("floor_nonce", models.CharField(max_length=8)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='realtime_one_head'), models.CheckConstraint(condition=models.Q(('floor__gte', 0), ('floor__lte', models.F('seq'))), name='realtime_floor')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="realtime_one_head"),
+                    models.CheckConstraint(
+                        condition=models.Q(("floor__gte", 0), ("floor__lte", models.F("seq"))),
+                        name="realtime_floor",
+                    ),
+                ],
             },
         ),
     ]
