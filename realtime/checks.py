@@ -1,4 +1,4 @@
-"""System checks: which writes would go by unpublished, and whether the database is set up for a log."""
+"""System checks: which writes would go by unpublished, and whether the database suits a log."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,9 +36,9 @@ def check_coverage(**kwargs: Any) -> list[CheckMessage]:
 
 def _managers(model: type[Model]) -> Iterator[CheckMessage]:
     for manager in model._meta.managers:
-        if isinstance(manager, CoveredManager):
-            if isinstance(manager.get_queryset(), CoveredQuerySet):
-                continue
+        covered = isinstance(manager, CoveredManager)
+        if covered and isinstance(manager.get_queryset(), CoveredQuerySet):
+            continue
         yield Warning(
             f"Bulk writes by {model._meta.label}.{manager.name} are not published.",
             hint="It was added after the applications were loaded; declare it in the model.",

@@ -1,8 +1,8 @@
 """Grants: on what grounds a stream is open, and whether these still hold.
 
-An open stream has no request that Django would authenticate anew. So that a logout, a deleted token, a
-disabled user or a changed password ends it, all grants of a worker are checked together every few
-seconds, by one query for each kind of ground.
+An open stream has no request that Django would authenticate anew. So that a logout, a deleted
+token, a disabled user or a changed password ends it, all grants of a worker are checked together
+every few seconds, by one query for each kind of ground.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Hold instructions: how Django tells who holds the connection what to do with it. Pure.
 
-They are those of GRIP, "The GRIP protocol" by Fanout: ``Grip-Hold: stream`` asks to keep the response
-open, ``Grip-Channel`` names what to send on it and, by ``prev-id``, from which position.
+They are those of GRIP, "The GRIP protocol" by Fanout: ``Grip-Hold: stream`` asks to keep the
+response open, ``Grip-Channel`` names what to send on it and, by ``prev-id``, from which position.
 """
 
 from collections.abc import Iterable
@@ -44,9 +44,7 @@ class Hold:
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
         if found.get(b"grip-hold") != "stream":
             return None
-        items = [
-            item.strip().partition("; prev-id=") for item in found[b"grip-channel"].split(", ")
-        ]
+        items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
         return cls(
             channels=tuple(channel for channel, _, _ in items),
             position=EventId.parse(items[0][2]),

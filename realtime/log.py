@@ -2,8 +2,8 @@
 
 Numbers are given after commit, because neither a sequence nor an autoincrement id becomes visible
 in order: a transaction that took a lower id may commit later, and a reader that has passed it would
-never see its event. Rows are appended without a number; `sequence` locks the head row, and then, in a
-second statement whose snapshot is taken under that lock, numbers what is committed, by id. Events
+never see its event. Rows are appended without a number; `sequence` locks the head row, and then, in
+a second statement whose snapshot is taken under that lock, numbers what is committed, by id. Events
 of one row keep their order, since its writers wait for each other's commit before they append.
 """
 
@@ -126,8 +126,7 @@ def read_after(
         raise PositionLost("pruned")
     if len(found) < limit:
         return Page(found, now.head, complete=True)
-    upto = found[-1].id
-    assert upto is not None
+    upto = found[-1].position
     return Page(found, upto, complete=upto == now.head)
 
 
@@ -151,13 +150,12 @@ def _check(position: EventId, now: Extent) -> None:
 def prune(max_age: float | None = None, max_events: int | None = None) -> int:
     """Deletes events beyond an age in seconds or a number of events; returns how many.
 
-    The defaults are ``REALTIME_LOG_MAX_AGE`` and ``REALTIME_LOG_MAX_EVENTS``. Deletes in batches, so
-    that writers never wait long; who is below the new floor will be told to refetch.
+    The defaults are ``REALTIME_LOG_MAX_AGE`` and ``REALTIME_LOG_MAX_EVENTS``. Deletes in batches,
+    so that writers never wait long; who is below the new floor will be told to refetch.
     """
-    oldest = timezone.now() - timedelta(
-        seconds=settings.LOG_MAX_AGE if max_age is None else max_age
-    )
-    keep = max_events if max_events is not None else settings.LOG_MAX_EVENTS
+    age = settings.LOG_MAX_AGE if max_age is None else max_age
+    keep = settings.LOG_MAX_EVENTS if max_events is None else max_events
+    oldest = timezone.now() - timedelta(seconds=age)
     rows = models.Event.objects.using(database())
     now = extent()
     young = rows.filter(seq__gt=now.floor.seq, created_at__gte=oldest).order_by("seq")
@@ -206,12 +204,11 @@ def _new_nonce() -> str:
 
 
 def _event(row: models.Event) -> Event:
-    assert row.seq is not None
     return Event(
         channel=row.channel,
         type=row.type,
         data=row.data,
         changed=tuple(json.loads(row.changed)) if row.changed else None,
         mutation=row.mutation or None,
-        id=EventId(row.seq, row.nonce),
+        id=None if row.seq is None else EventId(row.seq, row.nonce),
     )

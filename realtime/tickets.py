@@ -1,7 +1,7 @@
 """Tickets: one-use rights to open a stream, for an EventSource of another origin.
 
-Such an EventSource can send neither cookies nor headers, and a long-lived token in a URL would end up
-in logs and histories. A ticket is worthless after its first use, and after half a minute.
+Such an EventSource can send neither cookies nor headers, and a long-lived token in a URL would end
+up in logs and histories. A ticket is worthless after its first use, and after half a minute.
 """
 
 import hashlib

@@ -17,9 +17,9 @@ def trigger(
 ) -> None:
     """Sends an event of type `event` with JSON-able `data` to one channel or several.
 
-    It is logged in the caller's transaction: sent when that commits, never if it is rolled back, and
-    replayed to who resumes. An ephemeral one is in no log: it goes out at once, to those who are
-    connected. Raises `InvalidChannel` or `InvalidEvent`.
+    It is logged in the caller's transaction: sent when that commits, never if it is rolled back,
+    and replayed to who resumes. An ephemeral one is in no log: it goes out at once, to those who
+    are connected. Raises `InvalidChannel` or `InvalidEvent`.
     """
     names = [channels] if isinstance(channels, str) else list(channels)
     text = events.dumps(data, cls=JSONEncoder)

@@ -2,8 +2,8 @@
 
 It authenticates, checks the rights, reads what was missed, and is done. Who holds the connection
 then, ``realtime.asgi`` or a proxy, is told by the answer's hold instructions (``realtime.grip``).
-Where nobody can hold it, the answer ends after what was missed, and the EventSource asks again: that
-is polling, but it loses nothing either.
+Where nobody can hold it, the answer ends after what was missed, and the EventSource asks again:
+that is polling, but it loses nothing either.
 """
 
 import json
@@ -40,11 +40,11 @@ NO_RIGHT = "You may not subscribe to all of these channels."
 class StreamView(APIView):
     """Changes on a set of channels, from a position on, as Server-Sent Events.
 
-    As ``application/json``: what is there to read now; as ``text/html``: a page that shows the stream.
+    As ``application/json``: what is there to read now; as ``text/html``: a page that shows it live.
     """
 
     permission_classes = ()
-    # A stream's opening is limited by how many may be open; a throttled one would stay away for good.
+    # Limited by how many may be open; a throttled EventSource would stay away for good.
     throttle_classes = ()
     renderer_classes = (EventStreamRenderer, JSONRenderer, StreamPageRenderer)
 

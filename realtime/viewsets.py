@@ -23,8 +23,8 @@ class RealtimeMixin:
     """First base of a viewset.
 
     Each answer to a read carries, in its ``Link`` header, a stream and the position to open it
-    from: whoever does has every change that the body does not show. Each write is one transaction, and
-    the events that it causes carry the name which the client gave it by ``X-Mutation-ID``.
+    from: whoever does has every change that the body does not show. Each write is one transaction,
+    and the events that it causes carry the name which the client gave it by ``X-Mutation-ID``.
     """
 
     request: Request

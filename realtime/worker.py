@@ -80,7 +80,7 @@ class Worker:
         slot = self._slots[self._next_slot]
         self._next_slot = (self._next_slot + 1) % _SLOTS
         slot[subscriber] = task
-        return lambda: slot.pop(subscriber, None) and None
+        return partial(slot.__delitem__, subscriber)
 
     def drain(self) -> None:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
