@@ -145,10 +145,15 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 
+def ordered(pks: Iterable[Any]) -> list[Any]:
+    """Primary keys once each, in one order for all writers: locks taken so can't deadlock."""
+    return sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
+
+
 def _chunks(pks: Iterable[Any]) -> Iterable[list[Any]]:
-    ordered = sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]
+    in_order = ordered(pks)
+    for start in range(0, len(in_order), _CHUNK):
+        yield in_order[start : start + _CHUNK]
 
 
 class Registry:

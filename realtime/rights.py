@@ -2,7 +2,7 @@
 
 A right ends in one of two ways. Its grounds end (logout, token, user): see ``grants.py``. Or the
 object that a channel is about leaves the user's sight; the log tells every worker of that itself,
-by the events ``left`` and ``deleted``. What it does not show, an application announces by `recheck`.
+by the events ``left`` and ``deleted``. What it does not show, applications announce by `recheck`.
 """
 
 import json

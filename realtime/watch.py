@@ -11,7 +11,7 @@ from django.db.models import Model
 from realtime import log, sequencer
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
-from realtime.publisher import Image, ModelPublisher, registry
+from realtime.publisher import Image, ModelPublisher, ordered, registry
 
 Targets = dict[ModelPublisher, set[Any]]
 """Primary keys of the objects that a write may change, by their publishers."""
@@ -100,7 +100,7 @@ class Watch:
         events: list[Event] = []
         for publisher, pks in wanted.items():
             images = publisher.images(pks, self._using)
-            for pk in sorted(pks, key=str):
+            for pk in ordered(pks):
                 after = images.get(pk)
                 before = self._before.get((publisher, pk))
                 events += publisher.differences(pk, before, after)
