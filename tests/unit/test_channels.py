@@ -1,0 +1,66 @@
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.channels import Registry, check_name
+from realtime.exceptions import AlreadyRegistered, InvalidChannel
+
+ANYBODY = SimpleNamespace(is_authenticated=False)
+SOMEBODY = SimpleNamespace(is_authenticated=True)
+
+
+@pytest.mark.parametrize("name", ["a", "private-todo-list.1", "A_b-c=@,.;9", "x" * 164])
+def test_names_that_pusher_allows(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "x" * 165, "a b", "a\n", "ü", "a/b", "a:b", "#x", None, 1])
+def test_names_that_it_does_not(name):
+    with pytest.raises(InvalidChannel):
+        check_name(name)
+
+
+@given(st.text())
+def test_no_name_can_hold_a_line_break_or_a_separator(text):
+    try:
+        name = check_name(text)
+    except InvalidChannel:
+        return
+    assert not set(name) & set("\r\n\x00 :&?\"'<>")
+
+
+def test_a_rule_decides_for_its_channels_only():
+    registry = Registry()
+    registry.add("news", lambda user: True)
+    registry.add("closed", lambda user: False)
+    assert registry.readable(ANYBODY, ["news", "closed", "unknown"]) == {"news"}
+
+
+def test_a_private_channel_is_never_for_those_who_are_not_logged_in():
+    registry = Registry()
+    registry.add("private-x", lambda user: True)
+    registry.add("presence-x", lambda user: True)
+    names = ["private-x", "presence-x"]
+    assert registry.readable(ANYBODY, names) == set()
+    assert registry.readable(SOMEBODY, names) == set(names)
+
+
+def test_a_pattern_has_one_rule():
+    registry = Registry()
+    registry.add("news", lambda user: True)
+    with pytest.raises(AlreadyRegistered):
+        registry.add("news", lambda user: False)
+
+
+@pytest.mark.parametrize("pattern", ["x.<pk>", "x.<float:pk>", "x.<int:pk", "x.<int:PK>"])
+def test_a_pattern_that_captures_nothing_known_is_refused(pattern):
+    with pytest.raises(InvalidChannel):
+        Registry().add(pattern, lambda user: True)
+
+
+def test_a_captured_number_cannot_overflow_a_database():
+    registry = Registry()
+    registry.add("x.<int:pk>", lambda user: True)
+    assert registry.readable(ANYBODY, ["x.1", "x.01", "x.-1", "x." + "9" * 19]) == {"x.1"}

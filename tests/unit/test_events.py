@@ -1,0 +1,103 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import events
+from realtime.events import Event, EventId
+from realtime.exceptions import InvalidEvent, InvalidEventId
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=8,
+)
+
+
+@given(st.integers(0, 10**18 - 1), st.text("0123456789abcdef", min_size=8, max_size=8))
+def test_an_id_reads_back_and_fits_into_forty_bytes(seq, nonce):
+    text = str(EventId(seq, nonce))
+    assert EventId.parse(text) == EventId(seq, nonce)
+    assert len(text.encode()) <= 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "7", "7-", "-7-abcdefgh", "07-abcdefgh", "7-abcdefg", "7-abcdefghi", "7-abcdefgh\n",
+     " 7-abcdefgh", "٧-abcdefgh", "7-abc\u00e9efgh", "1" * 19 + "-abcdefgh", "7–abcdefgh"],
+)  # fmt: skip
+def test_what_was_never_given_out_is_no_id(text):
+    with pytest.raises(InvalidEventId):
+        EventId.parse(text)
+
+
+@given(st.text())
+def test_any_text_is_an_id_or_refused_as_none(text):
+    try:
+        assert str(EventId.parse(text)) == text
+    except InvalidEventId:
+        pass
+
+
+@given(json_values)
+def test_json_reads_back_and_is_one_line_of_utf8(value):
+    text = events.dumps(value)
+    assert json.loads(text) == value
+    assert len(text.encode().splitlines()) <= 1
+    assert len(text.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}, object(), b"bytes"])
+def test_what_has_no_json_form_is_refused(value):
+    with pytest.raises(InvalidEvent):
+        events.dumps(value)
+
+
+def test_a_circle_has_no_json_form():
+    circle = []
+    circle.append(circle)
+    with pytest.raises(InvalidEvent):
+        events.dumps(circle)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a\nb", "a\rb", "a\x00b", "a\u2028b", "\ud800", "x" * 201, "stream-open", "stream-reset",
+     "stream-error", "keep-alive", "pusher:error", "pusher_internal:member_added", None, 7],
+)  # fmt: skip
+def test_a_type_that_could_break_the_protocol_is_refused(name):
+    with pytest.raises(InvalidEvent):
+        events.check_type(name)
+
+
+def test_the_message_has_what_the_event_has_and_nothing_else():
+    bare = Event("news", "headline", '{"a":1}')
+    assert json.loads(bare.message) == {"channel": "news", "data": {"a": 1}}
+    full = Event("news", "x.updated", "[]", ("a", "b"), 'm"1')
+    assert json.loads(full.message) == {
+        "channel": "news",
+        "data": [],
+        "changed": ["a", "b"],
+        "mutation": 'm"1',
+    }
+
+
+def test_events_travel_between_processes():
+    sent = [
+        Event("a", "x.updated", "1", ("f",), "m", EventId(3, "abcdefgh")),
+        Event("b", "typing", '"ü"'),
+    ]
+    assert events.decode(events.encode(sent)) == sent
+
+
+@pytest.mark.parametrize("text", ["", "{}x", "7", '{"a":1}', "[1]", "[[1]]", '[["a","\\n","",0,0,0]]'])
+def test_garbage_between_processes_is_refused(text):
+    with pytest.raises(InvalidEvent):
+        events.decode(text)
+
+
+def test_an_ephemeral_event_has_no_position():
+    with pytest.raises(InvalidEvent):
+        _ = Event("a", "b", "1").position

@@ -1,0 +1,150 @@
+import pytest
+
+from realtime.events import Event, EventId
+from realtime.hub import Hub, Subscriber
+
+
+def numbered(seq, channel="a"):
+    return Event(channel, "x", "1", id=EventId(seq, "n" * 8))
+
+
+def at(seq):
+    return EventId(seq, "n" * 8)
+
+
+def encode(event):
+    return f"{event.channel}{event.id.seq if event.id else '~'} ".encode()
+
+
+def subscriber(seq=0, channels=("a",), **options):
+    return Subscriber(channels, at(seq), encode, **options)
+
+
+@pytest.fixture
+def hub():
+    return Hub(at(0), ring=4)
+
+
+def test_events_reach_the_subscribers_of_their_channel(hub):
+    one, other = subscriber(), subscriber(channels=("b",))
+    hub.subscribe(one)
+    hub.subscribe(other)
+    hub.receive([numbered(1), numbered(2, "b")])
+    assert one.take() == b"a1 "
+    assert other.take() == b"b2 "
+
+
+def test_replay_from_the_ring_and_live_events_join_without_gap_or_repeat(hub):
+    hub.receive([numbered(n) for n in range(1, 4)])
+    late = subscriber(seq=1)
+    assert hub.subscribe(late)
+    hub.receive([numbered(4)])
+    assert late.take() == b"a2 a3 a4 "
+
+
+def test_a_position_older_than_the_ring_is_left_to_the_log(hub):
+    hub.receive([numbered(n) for n in range(1, 7)])
+    assert not hub.subscribe(subscriber(seq=1))
+    assert len(hub) == 0
+    oldest_known = subscriber(seq=2)
+    assert hub.subscribe(oldest_known)
+    assert oldest_known.take() == b"a3 a4 a5 a6 "
+
+
+def test_a_subscriber_ahead_of_the_hub_gets_nothing_twice(hub):
+    ahead = subscriber(seq=2)
+    hub.subscribe(ahead)
+    hub.receive([numbered(1), numbered(2), numbered(3)])
+    assert ahead.take() == b"a3 "
+
+
+def test_a_repeated_or_late_message_changes_nothing(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    hub.receive([numbered(1), numbered(2)])
+    assert hub.receive([numbered(1), numbered(2)]) == ([], False)
+    assert one.take() == b"a1 a2 "
+
+
+def test_at_a_hole_delivery_waits(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    dispatched, missing = hub.receive([numbered(1), numbered(3)])
+    assert missing
+    assert [event.id.seq for event in dispatched] == [1]
+    assert hub.receive([numbered(2), numbered(3)])[1] is False
+    assert one.take() == b"a1 a2 a3 "
+
+
+def test_ephemeral_events_take_no_position(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    hub.broadcast(Event("a", "typing", "1"))
+    assert one.take() == b"a~ "
+    assert one.position == at(0)
+
+
+def test_a_reader_that_leaves_too_much_is_cut_and_others_are_not(hub):
+    slow, quick = subscriber(limit=5), subscriber()
+    hub.subscribe(slow)
+    hub.subscribe(quick)
+    hub.receive([numbered(1), numbered(2)])
+    assert slow.ended
+    assert slow.cut
+    assert slow.take() == b""
+    assert quick.take() == b"a1 a2 "
+
+
+def test_after_the_end_nothing_is_written(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    one.end()
+    hub.receive([numbered(1)])
+    assert one.take() == b""
+
+
+def test_dropped_channels_are_silent_and_the_others_go_on(hub):
+    one = subscriber(channels=("a", "b"))
+    hub.subscribe(one)
+    hub.drop(one, {"a", "unknown"})
+    hub.receive([numbered(1), numbered(2, "b")])
+    assert one.take() == b"b2 "
+    assert hub.channels() == ["b"]
+
+
+def test_unsubscribing_forgets_everything_and_may_be_repeated(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    hub.unsubscribe(one)
+    hub.unsubscribe(one)
+    hub.receive([numbered(1)])
+    assert one.take() == b""
+    assert len(hub) == 0
+    assert hub.channels() == []
+
+
+def test_quotas_count_connections_of_an_owner(hub):
+    assert hub.admit("alice", 1)
+    assert not hub.admit("alice", 1)
+    assert hub.admit("bob", 1)
+    hub.dismiss("alice")
+    assert hub.admit("alice", 1)
+
+
+def test_after_a_restart_nothing_old_is_remembered(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    hub.receive([numbered(1)])
+    hub.restart(EventId(0, "other000"))
+    one.take()
+    assert hub.receive([numbered(1)])[1] is False
+    assert one.take() == b"a1 "
+
+
+def test_writing_wakes_who_sends():
+    woken = []
+    one = subscriber()
+    one.on_write(lambda: woken.append(1))
+    one.write(b"x")
+    one.end()
+    assert len(woken) == 2
