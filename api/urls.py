@@ -1,0 +1,27 @@
+"""Every address of the project."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import DefaultRouter
+
+from api.views import TokenView
+from todos.views import TodoItemViewSet, TodoListViewSet
+
+router = DefaultRouter()
+router.register("todo-lists", TodoListViewSet, basename="todo-list")
+router.register("todo-items", TodoItemViewSet, basename="todo-item")
+
+urlpatterns = [
+    path("", include("frontend.urls")),
+    path("accounts/login/", auth.LoginView.as_view(), name="login"),
+    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("api/events/", include("realtime.urls")),
+    path("api/token/", TokenView.as_view(), name="token"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path("api/", include(router.urls)),
+    path("api-auth/", include("rest_framework.urls")),
+]

@@ -1,0 +1,9 @@
+"""The WSGI application, for servers that can't hold streams: clients then poll for events."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,10 @@
+"""The example application: shared todo lists."""
+
+from django.apps import AppConfig
+
+
+class TodosConfig(AppConfig):
+    """Lists of items, shared by their owners with other users."""
+
+    name = "todos"
+    default_auto_field = "django.db.models.BigAutoField"

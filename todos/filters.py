@@ -1,0 +1,16 @@
+"""Which items a request asks for."""
+
+from django_filters import rest_framework as filters
+
+from todos.models import TodoItem
+
+
+class TodoItemFilter(filters.FilterSet):
+    """By list, and by whether it is done."""
+
+    todo_list = filters.NumberFilter(min_value=1, max_value=2**63 - 1)
+    done = filters.BooleanFilter()
+
+    class Meta:
+        model = TodoItem
+        fields = ("todo_list", "done")

@@ -1,0 +1,34 @@
+"""``manage.py demo``: something to play with."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from todos.models import Membership, TodoItem, TodoList
+
+PASSWORD = "realtime"  # noqa: S105 - the demo's, printed for everybody to use
+ITEMS = ("Bread", "Milk", "Apples")
+
+
+class Command(BaseCommand):
+    """Creates what is missing of two users, a shared list and its items; safe to repeat."""
+
+    help = "Create the users alice and bob (password: realtime) and a list that they share."
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        alice, bob = (self._user(name) for name in ("alice", "bob"))
+        groceries, created = TodoList.objects.get_or_create(
+            name="Groceries", owner=alice, defaults={"description": "For the weekend"}
+        )
+        Membership.objects.get_or_create(todo_list=groceries, user=bob)
+        if created:
+            for text in ITEMS:
+                TodoItem.objects.create(todo_list=groceries, text=text)
+        self.stdout.write(f"Demo logins: alice / {PASSWORD} and bob / {PASSWORD}")
+
+    def _user(self, name: str) -> Any:
+        users = get_user_model()._default_manager
+        return users.filter(username=name).first() or users.create_user(name, password=PASSWORD)
