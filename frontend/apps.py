@@ -1,9 +1,9 @@
-"""The browser client and the page that shows what it can do."""
+"""The browser's side: the client module and the todo page."""
 
 from django.apps import AppConfig
 
 
 class FrontendConfig(AppConfig):
-    """Templates and static files; no models."""
+    """Has no models."""
 
     name = "frontend"

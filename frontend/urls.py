@@ -1,7 +1,9 @@
-"""The todo page."""
+"""The pages."""
 
 from django.urls import path
 
-from frontend.views import todos
+from frontend import views
 
-urlpatterns = [path("", todos, name="todos")]
+urlpatterns = [
+    path("", views.TodosView.as_view(), name="todos"),
+]

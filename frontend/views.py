@@ -1,11 +1,14 @@
-"""The todo page; everything on it comes from the API."""
+"""The todo page. It has no data of its own: its script reads and writes through the API."""
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import TemplateView
 
 
-@login_required
-def todos(request: HttpRequest) -> HttpResponse:
-    """The lists of whoever is logged in."""
-    return render(request, "frontend/todos.html")
+# After a logout, the browser's back button must not show it from a cache.
+@method_decorator(never_cache, name="dispatch")
+class TodosView(LoginRequiredMixin, TemplateView):
+    """Lists on the left, the items of one list on the right."""
+
+    template_name = "frontend/todos.html"

@@ -1,0 +1,140 @@
+/** Requests to the REST API: credentials, errors, and the header that says where to subscribe. */
+
+const TIMEOUT = 30_000;
+
+/** What the API answered instead of what was asked for; `status` is 0 if it answered nothing. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {any} data the answer's JSON: Django REST framework's errors
+   * @param {number|null} retryAfter seconds
+   */
+  constructor(status, data = null, retryAfter = null) {
+    super(describe(status, data));
+    this.name = "ApiError";
+    this.status = status;
+    this.data = data;
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether the same request may work later. */
+  get temporary() {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+
+  /** @param {Response} response */
+  static async from(response) {
+    const data = await response.json().catch(() => null);
+    return new ApiError(response.status, data, Number(response.headers.get("Retry-After")) || null);
+  }
+}
+
+function describe(status, data) {
+  if (typeof data?.detail === "string") return data.detail;
+  const first = data && typeof data === "object" ? Object.values(data).flat()[0] : null;
+  if (typeof first === "string") return first;
+  if (status === 0) return "The server can't be reached.";
+  return status >= 500 ? "The server has a problem." : `The server refused (${status}).`;
+}
+
+export class Http {
+  /**
+   * @param {object} options
+   * @param {string} options.base the API's URL
+   * @param {typeof fetch} options.fetch
+   * @param {string|null} options.token sent as `Authorization: Token …`; without it the session is used
+   * @param {RequestCredentials} options.credentials
+   * @param {() => string} options.csrf
+   */
+  constructor({ base, fetch, token, credentials, csrf }) {
+    this.base = new URL(base.endsWith("/") ? base : `${base}/`, document.baseURI);
+    this.fetch = fetch;
+    this.token = token;
+    this.credentials = credentials;
+    this.csrf = csrf;
+  }
+
+  /** The URL of a resource, with `params` as its query. */
+  url(path, params = {}) {
+    const url = new URL(path, this.base);
+    for (const [name, value] of Object.entries(params)) {
+      if (value !== undefined && value !== null) url.searchParams.set(name, value);
+    }
+    return url.href;
+  }
+
+  /** The headers that say who asks. */
+  headers() {
+    return this.token ? { Authorization: `Token ${this.token}` } : {};
+  }
+
+  /** @returns {Promise<{data: any, response: Response}>} */
+  get(url) {
+    return this.#request(url, { method: "GET", signal: AbortSignal.timeout(TIMEOUT) });
+  }
+
+  /**
+   * A write. It is sent even if the page is left meanwhile.
+   * @param {string} method
+   * @param {string} url
+   * @param {object} [body]
+   * @param {string} [mutation] comes back in the events that this write causes
+   * @returns {Promise<{data: any, response: Response}>}
+   */
+  write(method, url, body, mutation) {
+    const headers = {};
+    if (!this.token) headers["X-CSRFToken"] = this.csrf();
+    if (mutation) headers["X-Mutation-ID"] = mutation;
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    return this.#request(url, { method, headers, body: JSON.stringify(body), keepalive: true });
+  }
+
+  async #request(url, { headers, ...options }) {
+    let response;
+    try {
+      response = await this.fetch(url, {
+        credentials: this.credentials,
+        cache: "no-store",
+        headers: { Accept: "application/json", ...this.headers(), ...headers },
+        ...options,
+      });
+    } catch {
+      throw new ApiError(0);
+    }
+    if (!response.ok) throw await ApiError.from(response);
+    try {
+      return { data: response.status === 204 ? null : await response.json(), response };
+    } catch {
+      throw new ApiError(0); // cut off in the middle
+    }
+  }
+}
+
+const LINK = /<([^>]*)>((?:\s*;\s*[^=;,\s]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^",;\s]*))?)*)/g;
+const PARAMETER = /;\s*([^=;,\s]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^",;\s]*))/g;
+
+/**
+ * Where to hear of the changes that a response does not show yet, from its `Link` header (RFC 8288).
+ * @param {Response} response
+ * @returns {{url: string, channels: string[], position: string}|null}
+ */
+export function streamLink(response) {
+  for (const [, target, parameters] of (response.headers.get("Link") ?? "").matchAll(LINK)) {
+    const values = new Map();
+    for (const [, name, quoted, plain] of parameters.matchAll(PARAMETER)) {
+      values.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain);
+    }
+    if (!values.get("rel")?.split(/\s+/).includes("stream")) continue;
+    const url = new URL(target, response.url || document.baseURI);
+    const channels = url.searchParams.getAll("channel");
+    url.search = "";
+    return { url: url.href, channels, position: values.get("last-event-id") ?? "" };
+  }
+  return null;
+}
+
+/** The token against cross-site request forgery: the cookie is never stale, the tag always there. */
+export function csrfToken() {
+  const cookie = /(?:^|;\s*)csrftoken=([^;]+)/.exec(document.cookie);
+  return cookie?.[1] ?? document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+}

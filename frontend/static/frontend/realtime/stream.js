@@ -1,0 +1,395 @@
+/**
+ * The page's one stream: many subscriptions, one connection, no gap when channels change.
+ *
+ * Why nothing is lost, repeated, or left in an old state
+ * ------------------------------------------------------
+ * Ids are opaque: two can be equal, but nothing says which is the older. What is known comes from
+ * the order in which this page did things: **what was received before a request was sent is not newer
+ * than the position in its answer**, since the log only grows and the server reads the position anew.
+ *
+ * 1. A snapshot is asked for while a *recording* runs. The recording was begun at the stream's
+ *    position R and holds each event delivered since. The answer brings rows and their position Q;
+ *    R <= Q by the rule above.
+ * 2. If the open connection carries the snapshot's channels, then what came after Q is in the recording
+ *    or still to come: the recorded events are applied to the rows, then the live ones.
+ * 3. If not, a second connection for the old and the new channels is opened, resuming from R, while
+ *    the first goes on (make before break: a refusal harms nobody). As R <= Q, it brings all that the new
+ *    subscription lacks, in the log's order. Once it is open the first is closed. To the old
+ *    subscriptions it repeats just what was recorded since R; these they skip by their ids: nothing
+ *    twice, and since both connections deliver in the log's order, nothing lost in between.
+ *    R is that of the oldest recording of all, so that it suits every load that is under way.
+ * 4. Events between R and Q are older than the rows. They are whole objects, the last one of an object
+ *    is the state that the row has, and it is on its way already: applying them in order ends where the
+ *    rows are. All events of one network chunk are handed over together, so that no older state is
+ *    painted; if Q itself is among them, everything up to it is dropped instead.
+ * 5. Without any position (first load of the page) the stream starts at Q, exactly. Then loads take
+ *    turns, because between two first positions nothing says which is older.
+ * 6. A lost connection resumes from the last id. If the server can't, it says `stream-reset`, and
+ *    each subscription concerned loads anew by 1 and 2.
+ */
+
+import { Backoff } from "./backoff.js";
+import { Connection, isAllowed } from "./connection.js";
+import { Emitter } from "./emitter.js";
+import { ApiError } from "./http.js";
+
+/** Channels nobody needs any more are left after a while, in one go with whatever else changes. */
+const SHRINK_DELAY = 1000;
+/** A hidden page lets its connection go: browsers allow six to a host. It resumes when seen. */
+const HIDDEN_DELAY = 60_000;
+
+/**
+ * @typedef {object} Change one event of a stream
+ * @property {string} type as "todo-item.updated"
+ * @property {string} channel
+ * @property {any} data
+ * @property {string[]} [changed]
+ * @property {string} [mutation]
+ * @property {string|null} id null if it is in no log
+ */
+
+/**
+ * @typedef {object} Subscription what `Stream.join` takes
+ * @property {Set<string>} channels
+ * @property {(changes: Change[]) => void} deliver
+ * @property {(reason: string) => void} reset some changes are lost: load anew
+ * @property {(error: ApiError, channels: string[]) => void} refuse there is no right to these channels;
+ *   the stream has left them
+ */
+
+/** Emits `state`, `open`, `message`, `reset` and `error`. */
+export class Stream extends Emitter {
+  /** connecting, open, reconnecting, closed or forbidden */
+  state = "closed";
+
+  #http;
+  #url;
+  #position = null;
+  /** @type {Map<Subscription, {attached: boolean, skip: Set<string>, cut: string|null}>} */
+  #members = new Map();
+  #recordings = new Set();
+  #skip = new Set();
+  #turn = null;
+  #live = null; // the connection that delivers
+  #next = null; // the one that is being opened to replace it
+  #timer = null;
+  #due = 0;
+  #hidden = null;
+  #paused = false;
+  #backoff = new Backoff();
+
+  /** @param {import("./http.js").Http} http @param {string} url */
+  constructor(http, url) {
+    super();
+    this.#http = http;
+    this.#url = url;
+    addEventListener("online", () => this.#wake());
+    addEventListener("offline", () => this.#interrupt());
+    addEventListener("pagehide", () => this.#pause());
+    addEventListener("pageshow", (event) => event.persisted && this.#resume());
+    document.addEventListener("visibilitychange", () => this.#seen(!document.hidden));
+  }
+
+  /** Begins a recording; `release` it. The very first waits until it alone can set the start. */
+  async record() {
+    while (this.#position === null && this.#turn) await this.#turn;
+    const recording = { position: this.#position, changes: new Map(), broken: false, done: null };
+    if (this.#position === null) this.#turn = new Promise((resolve) => (recording.done = resolve));
+    this.#recordings.add(recording);
+    return recording;
+  }
+
+  release(recording) {
+    this.#recordings.delete(recording);
+    this.#endTurn(recording);
+  }
+
+  #endTurn(recording) {
+    if (!recording.done) return;
+    this.#turn = null;
+    recording.done();
+    recording.done = null;
+  }
+
+  /**
+   * Subscribes, or changes the channels of a subscription.
+   * @param {Subscription} subscription
+   * @param {object} recording begun before the snapshot was asked for; it will be released
+   * @param {string|null} position the snapshot's; null to begin now
+   */
+  join(subscription, recording, position) {
+    const skip = this.#members.get(subscription)?.skip ?? new Set();
+    const member = { attached: false, skip, cut: position, recording };
+    this.#members.set(subscription, member);
+    this.#position ??= position;
+    recording.position ??= this.#position;
+    if (position !== null) this.#endTurn(recording);
+    if (recording.broken) {
+      this.#attach(member);
+      subscription.reset("lost while loading");
+    } else if (this.#carries(subscription.channels)) {
+      this.#attach(member);
+      this.#hand(subscription, member, [...recording.changes.values()], new Set());
+    } else {
+      this.#schedule(0);
+    }
+  }
+
+  leave(subscription) {
+    const member = this.#members.get(subscription);
+    if (!member) return;
+    this.#members.delete(subscription);
+    if (member.recording) this.release(member.recording);
+    if (this.#live) this.#schedule(SHRINK_DELAY);
+  }
+
+  /** Ends everything. */
+  close() {
+    for (const subscription of [...this.#members.keys()]) this.leave(subscription);
+    this.#stop("closed");
+  }
+
+  #attach(member) {
+    member.attached = true;
+    if (member.recording) this.release(member.recording);
+    member.recording = null;
+  }
+
+  /** Whether these channels are delivered now, and will be by a connection that takes over. */
+  #carries(channels) {
+    if (!this.#live || !covers(this.#live.channels, channels)) return false;
+    return !this.#next || covers(this.#next.channels, channels);
+  }
+
+  #wanted() {
+    const wanted = new Set();
+    for (const { channels } of this.#members.keys()) for (const name of channels) wanted.add(name);
+    return wanted;
+  }
+
+  #schedule(delay) {
+    const due = Date.now() + delay;
+    if (this.#timer !== null && this.#due <= due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#open();
+    }, delay);
+  }
+
+  #open() {
+    if (this.#paused) return;
+    const wanted = this.#wanted();
+    if (!wanted.size) return this.#stop(this.state === "forbidden" ? "forbidden" : "closed");
+    if (this.#next && covers(this.#next.channels, wanted)) return;
+    if (this.#live && sameSet(this.#live.channels, wanted)) return;
+    this.#next?.close();
+    const [oldest] = this.#recordings;
+    const position = oldest?.position ?? this.#position;
+    this.#next = new Connection(this.#http, this.#url, wanted, position, {
+      events: (connection, events) => this.#receive(connection, events),
+      end: (connection, error) => this.#ended(connection, error),
+    });
+    this.#next.origin = oldest ?? null;
+    if (!this.#live && this.state !== "reconnecting") this.#enter("connecting");
+  }
+
+  #receive(connection, events) {
+    let changes = [];
+    for (const event of events) {
+      if (event.type === "stream-open") this.#opened(connection);
+      if (connection !== this.#live) continue; // something before its opening: not this protocol
+      if (event.lastEventId) this.#position = event.lastEventId;
+      const message = parse(event);
+      if (message === null || event.type === "stream-open" || event.type === "keep-alive") continue;
+      if (!event.type.startsWith("stream-")) {
+        changes.push({ ...message, type: event.type, id: event.identified ? event.lastEventId : null });
+        continue;
+      }
+      this.#deliver(changes);
+      changes = [];
+      if (event.type === "stream-reset") this.#reset(message);
+      else if (event.type === "stream-error") this.#error(message);
+    }
+    this.#deliver(changes);
+  }
+
+  #opened(connection) {
+    if (connection !== this.#next) return;
+    this.#live?.close();
+    this.#live = connection;
+    this.#next = null;
+    if (connection.retry !== null) this.#backoff.base = connection.retry;
+    this.#backoff.reset();
+    const repeated = connection.origin ? [...connection.origin.changes.keys()] : [];
+    repeated.forEach((key) => this.#skip.add(key));
+    for (const [subscription, member] of this.#members) {
+      if (member.attached) repeated.forEach((key) => member.skip.add(key));
+      else if (covers(connection.channels, subscription.channels)) {
+        member.skip.clear();
+        this.#attach(member);
+      }
+    }
+    this.#enter("open");
+    this.emit("open");
+    if (!sameSet(connection.channels, this.#wanted())) this.#schedule(0);
+  }
+
+  #deliver(changes) {
+    if (!changes.length) return;
+    for (const recording of this.#recordings) {
+      for (const change of changes) {
+        if (change.id === null) continue;
+        recording.changes.delete(keyOf(change)); // a repetition goes to the end: the log's order
+        recording.changes.set(keyOf(change), change);
+      }
+    }
+    for (const [subscription, member] of [...this.#members]) {
+      if (member.attached) this.#hand(subscription, member, changes, member.skip);
+    }
+    for (const change of changes) {
+      if (change.id === null || !this.#skip.delete(keyOf(change))) this.emit("message", change);
+    }
+  }
+
+  #hand(subscription, member, changes, skip) {
+    const at = member.cut === null ? -1 : changes.findLastIndex(({ id }) => id === member.cut);
+    if (at >= 0) member.cut = null;
+    const fresh = changes.slice(at + 1).filter((change) => {
+      if (!subscription.channels.has(change.channel)) return false;
+      return change.id === null || !skip.delete(keyOf(change));
+    });
+    if (fresh.length) subscription.deliver(fresh);
+  }
+
+  #reset({ channels = [], reason = "" }) {
+    this.emit("reset", { channels, reason });
+    this.#skip.clear();
+    for (const recording of this.#recordings) recording.broken = true;
+    for (const [subscription, member] of [...this.#members]) {
+      member.skip.clear();
+      if (channels.some((name) => subscription.channels.has(name))) subscription.reset(reason);
+    }
+  }
+
+  #error({ condition, text, channels = [] }) {
+    this.emit("error", { condition, text, channels });
+    if (condition !== "forbidden") return;
+    for (const name of channels) this.#live.channels.delete(name);
+    this.#refuse(channels, new ApiError(403, { detail: text }));
+  }
+
+  #refuse(channels, error) {
+    for (const subscription of [...this.#members.keys()]) {
+      const lost = channels.filter((name) => subscription.channels.has(name));
+      if (!lost.length) continue;
+      this.leave(subscription);
+      subscription.refuse(error, lost);
+    }
+    if (!this.#members.size) this.#stop("forbidden");
+  }
+
+  #ended(connection, error) {
+    if (connection === this.#live) {
+      this.#live = null;
+      if (this.#wanted().size) this.#enter("reconnecting");
+    } else if (connection === this.#next) {
+      this.#next = null;
+      if (error.status === 401) return this.#refuse([...this.#wanted()], error);
+      if (!error.temporary) return this.#refused(connection, error);
+      // Perhaps there is no room for two connections, here or there. The position is safe.
+      this.#live?.close();
+      this.#live = null;
+      this.#enter("reconnecting");
+    } else return;
+    if (this.#next) return;
+    this.#schedule(Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000));
+  }
+
+  async #refused(connection, error) {
+    if (this.#live) {
+      const kept = this.#live.channels;
+      const added = [...connection.channels].filter((name) => !kept.has(name));
+      return this.#refuse(added, error);
+    }
+    if (error.status !== 403) return this.#refuse([...connection.channels], error);
+    // Something was taken away while nobody was connected: find out what, and go on with the rest.
+    for (const subscription of [...this.#members.keys()]) {
+      if (await isAllowed(this.#http, this.#url, subscription.channels)) continue;
+      if (!this.#members.has(subscription)) continue;
+      this.leave(subscription);
+      subscription.refuse(error, [...subscription.channels]);
+    }
+    if (this.#members.size) this.#schedule(this.#backoff.next());
+    else this.#stop("forbidden");
+  }
+
+  #stop(state) {
+    for (const connection of [this.#live, this.#next]) connection?.close();
+    this.#live = this.#next = null;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    if (!this.#members.size) this.#position = null;
+    this.#enter(state);
+  }
+
+  /** Lets the connections go, to resume by and by. */
+  #interrupt() {
+    for (const connection of [this.#live, this.#next]) connection?.close();
+    this.#live = this.#next = null;
+    if (!this.#members.size) return;
+    this.#enter("reconnecting");
+    this.#schedule(this.#backoff.next());
+  }
+
+  #wake() {
+    if (this.#members.size && !this.#live) this.#schedule(0);
+    this.#live?.check();
+  }
+
+  #seen(visible) {
+    clearTimeout(this.#hidden);
+    if (visible) this.#resume();
+    else this.#hidden = setTimeout(() => this.#pause(), HIDDEN_DELAY);
+  }
+
+  #pause() {
+    this.#paused = true;
+    this.#interrupt();
+  }
+
+  #resume() {
+    this.#paused = false;
+    this.#wake();
+  }
+
+  #enter(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.emit("state", state);
+  }
+}
+
+/** One change on two channels is two events. */
+function keyOf(change) {
+  return `${change.id} ${change.channel}`;
+}
+
+function covers(larger, smaller) {
+  for (const name of smaller) if (!larger.has(name)) return false;
+  return true;
+}
+
+function sameSet(one, other) {
+  return one.size === other.size && covers(one, other);
+}
+
+function parse(event) {
+  if (!event.data) return event.type === "keep-alive" ? {} : null;
+  try {
+    return JSON.parse(event.data);
+  } catch {
+    return null;
+  }
+}
