@@ -6,6 +6,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
+import api.openapi  # noqa: F401 - describes the streams when it is loaded
 from api.views import TokenView
 from todos.views import TodoItemViewSet, TodoListViewSet
 

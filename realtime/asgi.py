@@ -62,6 +62,7 @@ class RealtimeApplication:
         if hold is None:
             await self._answer(response, send)
         else:
+            response.headers = grip.endless(response.headers)
             await _Stream(worker, self._bridge, hold, scope).run(response, receive, send)
 
     async def _answer(self, response: Response, send: Send) -> None:

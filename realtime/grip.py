@@ -56,3 +56,8 @@ class Hold:
 def without(headers: Headers) -> list[tuple[bytes, bytes]]:
     """Response headers without instructions: these are not for clients."""
     return [(name, value) for name, value in headers if not name.startswith(b"grip-")]
+
+
+def endless(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Response headers without a length, which a middleware may have set: more will come."""
+    return [(name, value) for name, value in headers if name != b"content-length"]
