@@ -6,7 +6,7 @@ database in the writer's transaction, never from the instance in memory, which m
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -65,6 +65,10 @@ class ModelPublisher:
     """Other models on whose rows the representation or the channels depend, by label, with the
     name of their foreign key to this model: ``{"todos.Membership": "todo_list"}``."""
 
+    timestamps: ClassVar[Sequence[str]] = ()
+    """Fields that every write changes: they are not worth naming in an event's `changed`, unless
+    nothing else has changed."""
+
     def __init__(self, model: type[Model]) -> None:
         self.model = model
         self.name = self.name or _kebab(model.__name__)  # type: ignore[misc]
@@ -118,7 +122,7 @@ class ModelPublisher:
             for channel in old
             if channel not in new
         ]
-        if before and after and (changed := _changed(before, after)):
+        if before and after and (changed := self._changed(before, after)):
             told += [
                 self._event(channel, "updated", after.data, changed)
                 for channel in new
@@ -130,15 +134,15 @@ class ModelPublisher:
             ]
         return told
 
+    def _changed(self, before: Image, after: Image) -> tuple[str, ...]:
+        names = dict.fromkeys([*after.fields, *before.fields])
+        changed = [name for name in names if before.fields.get(name) != after.fields.get(name)]
+        return tuple(name for name in changed if name not in self.timestamps) or tuple(changed)
+
     def _event(
         self, channel: str, action: str, data: str, changed: tuple[str, ...] | None = None
     ) -> Event:
         return Event(channel, f"{self.name}.{action}", data, changed, _mutation.get())
-
-
-def _changed(before: Image, after: Image) -> tuple[str, ...]:
-    names = dict.fromkeys([*after.fields, *before.fields])
-    return tuple(name for name in names if before.fields.get(name) != after.fields.get(name))
 
 
 def _kebab(name: str) -> str:

@@ -1,7 +1,7 @@
 """Which channels lists and items reach, and who may subscribe to them."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
@@ -16,7 +16,8 @@ class TodoListPublisher(realtime.ModelPublisher):
     """A list is seen on its own channel, and on those of its owner and its members."""
 
     serializer_class = TodoListSerializer
-    follows = {"todos.Membership": "todo_list"}
+    follows: ClassVar[dict[str, str]] = {"todos.Membership": "todo_list"}
+    timestamps = ("updated_at",)
 
     def channels(self, todo_list: TodoList) -> Iterable[str]:
         users = [todo_list.owner_id, *(m.user_id for m in todo_list.memberships.all())]
@@ -32,6 +33,7 @@ class TodoItemPublisher(realtime.ModelPublisher):
     """An item is seen on its list's channel."""
 
     serializer_class = TodoItemSerializer
+    timestamps = ("updated_at",)
 
     def channels(self, item: TodoItem) -> Iterable[str]:
         return [f"private-todo-list.{item.todo_list_id}"]
