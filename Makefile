@@ -1,0 +1,66 @@
+# `make help` lists the targets. Everything is installed into .venv; PYTHON chooses what makes it.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+DEBIAN := redis-server postgresql chromium
+
+export PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format oracle lock clean debian
+
+help: ## List the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -ts '|'
+
+run: $(VENV)/.run ## Set up everything and serve on http://127.0.0.1:$PORT, with demo data.
+	@$(BIN)/python scripts/free_port.py
+	@DEBUG=1 $(BIN)/python manage.py migrate --verbosity 0
+	@echo "Serving on http://127.0.0.1:$(PORT)/ (API: /api/), Ctrl-C ends."
+	@DEBUG=1 $(BIN)/python manage.py demo
+	@DEBUG=1 exec $(BIN)/gunicorn api.asgi:application
+
+test: $(VENV)/.dev debian ## Set up everything that the tests need, and run them all.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## Lint, types, layers, deployment settings, migrations, schema.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy realtime
+	$(BIN)/lint-imports
+	DEBUG=0 SECRET_KEY=$$(head -c 40 /dev/urandom | base64) ALLOWED_HOSTS=example.org \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+	DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	DEBUG=1 $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+format: $(VENV)/.dev ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+oracle: $(VENV)/.dev ## 20,000 random mutations against 20 replicas with random disconnects (minutes).
+	ORACLE_MUTATIONS=20000 ORACLE_REPLICAS=20 $(BIN)/python -m pytest tests/e2e/test_oracle.py --timeout 3600 -s
+
+lock: ## Write requirements.txt and requirements-dev.txt anew from the .in files.
+	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
+	for file in requirements requirements-dev; do $(VENV)-lock/bin/pip-compile --quiet --upgrade \
+		--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-annotate --no-header $$file.in; done
+	rm -r $(VENV)-lock
+
+clean: ## Remove the virtual environment and what runs and tests leave behind.
+	rm -rf $(VENV) db.sqlite3* staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Stamps: a requirement that changes is installed before anything runs.
+$(VENV)/.run: requirements.txt
+	$(PYTHON) scripts/python_version.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# What tests start themselves. Where it may not be installed, those that need it are skipped, and say so.
+debian:
+	@sh scripts/debian.sh $(DEBIAN)

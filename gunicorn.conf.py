@@ -1,0 +1,45 @@
+"""gunicorn's settings; it finds this file by itself. They come from the environment, as the rest."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from api.env import Environment
+
+try:
+    env = Environment()
+    port = env.number("PORT", 8000)
+    workers = env.number("WEB_CONCURRENCY", 1) or 1
+    debug = settings.DEBUG
+except ImproperlyConfigured as error:
+    # One line, where gunicorn would show a traceback for each worker.
+    sys.exit(f"Wrong settings: {error}")
+
+# In production a router or proxy comes in from outside; in development nobody should.
+bind = f"127.0.0.1:{port}" if debug else f"0.0.0.0:{port}"
+
+# gunicorn's own ASGI worker: as quick as uvicorn's with our bridge (docs/architecture.md).
+worker_class = "asgi"
+
+# A worker that is told to end drains its streams at once; this bounds what other requests may take.
+graceful_timeout = 4
+timeout = 60
+keepalive = 5
+backlog = 4096
+
+reload = debug
+accesslog = None
+control_socket_disable = True
+
+
+def worker_int(worker: Any) -> None:
+    """Called when a worker ends by SIGINT, by SIGQUIT, or to reload changed code. The last comes
+    without a signal, by which streams would be drained; so send one."""
+    if reload and not worker.alive:
+        os.kill(worker.pid, signal.SIGTERM)

@@ -1,0 +1,6 @@
+"""Ends with one line if this Python is too old."""
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 …")

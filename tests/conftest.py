@@ -1,0 +1,46 @@
+"""Fixtures for tests inside this process: users, lists, clients."""
+
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from rest_framework.test import APIClient
+
+pytest_plugins = ("tests.servers",)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_throttles() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def alice(db: Any, django_user_model: Any) -> Any:
+    """A user."""
+    return django_user_model.objects.create_user("alice", password="realtime")
+
+
+@pytest.fixture
+def bob(db: Any, django_user_model: Any) -> Any:
+    """Another user."""
+    return django_user_model.objects.create_user("bob", password="realtime")
+
+
+@pytest.fixture
+def groceries(alice: Any) -> Any:
+    """A list of alice's, shared with nobody."""
+    from todos.models import TodoList  # noqa: PLC0415
+
+    return TodoList.objects.create(name="Groceries", owner=alice)
+
+
+@pytest.fixture
+def client_of() -> Any:
+    """Makes REST clients that are logged in."""
+
+    def make(user: Any) -> APIClient:
+        client = APIClient()
+        client.force_authenticate(user)
+        return client
+
+    return make
