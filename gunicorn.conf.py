@@ -34,6 +34,10 @@ keepalive = 5
 backlog = 4096
 
 reload = debug
+# A stream of 100 channels with the longest names has a URL of 49 KB when it is percent-encoded; the
+# default of 4 KB would refuse it, and no value between that and "unlimited" (1 MB) fits.
+limit_request_line = 0
+
 accesslog = None
 control_socket_disable = True
 

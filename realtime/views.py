@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
+from django.http import QueryDict
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
 from rest_framework.renderers import JSONRenderer
@@ -48,12 +49,19 @@ class StreamView(APIView):
     throttle_classes = ()
     renderer_classes = (EventStreamRenderer, JSONRenderer, StreamPageRenderer)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Reads the query before anything else does: authentication looks for a ticket in it."""
+        query = _query(request)
+        self.channels = _channels(query)
+        self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
+        super().initial(request, *args, **kwargs)
+
     def get(self, request: Request) -> Response:
         """Opens the stream."""
-        channels = self._channels(request)
+        channels = self.channels
         if registry.readable(request.user, channels) != set(channels):
             raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
-        opening = stream.opening(self._last_event_id(request), channels)
+        opening = stream.opening(self.last_event_id, channels)
         if request.accepted_renderer.format == "html":
             return Response({"channels": channels, "last_event_id": str(opening.position)})
         if request.accepted_renderer.format == "json":
@@ -69,27 +77,6 @@ class StreamView(APIView):
         answer: Response = super().finalize_response(*args, **kwargs)
         answer["Cache-Control"] = "no-cache, no-transform"
         return answer
-
-    def _channels(self, request: Request) -> list[str]:
-        query = _query(request)
-        channels = list(dict.fromkeys(query.getlist("channel")))
-        if not channels:
-            raise ParseError("Name at least one channel: ?channel=…")
-        if len(channels) > settings.MAX_CHANNELS_PER_STREAM:
-            raise ParseError(
-                f"A stream has at most {settings.MAX_CHANNELS_PER_STREAM} channels;"
-                f" these are {len(channels)}."
-            )
-        try:
-            return [check_name(channel) for channel in channels]
-        except InvalidChannel as error:
-            raise ParseError(str(error)) from error
-
-    def _last_event_id(self, request: Request) -> str:
-        ids = _query(request).getlist("lastEventId")
-        if len(ids) > 1:
-            raise ParseError("lastEventId may be given once.")
-        return request.headers.get("Last-Event-ID") or (ids[0] if ids else "")
 
     def _stream(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
@@ -126,7 +113,7 @@ class TicketView(APIView):
         )
 
 
-def _query(request: Request) -> Any:
+def _query(request: Request) -> QueryDict:
     try:
         query = request.query_params
         request._request.META["QUERY_STRING"].encode("ascii")
@@ -141,6 +128,28 @@ def _query(request: Request) -> Any:
     except (SuspiciousOperation, UnicodeError) as error:
         raise ParseError("The query is malformed.") from error
     return query
+
+
+def _channels(query: QueryDict) -> list[str]:
+    channels = list(dict.fromkeys(query.getlist("channel")))
+    if not channels:
+        raise ParseError("Name at least one channel: ?channel=…")
+    if len(channels) > settings.MAX_CHANNELS_PER_STREAM:
+        raise ParseError(
+            f"A stream has at most {settings.MAX_CHANNELS_PER_STREAM} channels;"
+            f" these are {len(channels)}."
+        )
+    try:
+        return [check_name(channel) for channel in channels]
+    except InvalidChannel as error:
+        raise ParseError(str(error)) from error
+
+
+def _last_event_id(query: QueryDict) -> str:
+    ids = query.getlist("lastEventId")
+    if len(ids) > 1:
+        raise ParseError("lastEventId may be given once.")
+    return ids[0] if ids else ""
 
 
 def _as_dict(event: Event) -> dict[str, Any]:

@@ -1,0 +1,193 @@
+"""Real servers for tests from outside: gunicorn by the Procfile's line, on a free port."""
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE = 20.0
+"""Seconds after which a condition that was waited for counts as broken."""
+
+
+def wait_until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE) -> Any:
+    """The condition's first true answer; fails, naming `what`, if there is none in time."""
+    pause = threading.Event()
+    end = time.monotonic() + timeout
+    while not (answer := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"Waited {timeout:g} s in vain for {what}")
+        pause.wait(0.02)
+    return answer
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def web_command() -> list[str]:
+    """The Procfile's line for the web process, run by this Python's own gunicorn."""
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    line = next(line.partition(":")[2] for line in lines if line.startswith("web:"))
+    program, *arguments = shlex.split(line)
+    return [str(Path(sys.executable).with_name(program)), *arguments]
+
+
+class Server:
+    """One gunicorn with a SQLite database of its own. It may be killed and started again."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.database = folder / "db.sqlite3"
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if "DJANGO" not in name},
+            "PORT": str(self.port),
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "SECRET_KEY": "of-these-tests-" * 4,
+            "DEBUG": "0",
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "SECURE_SSL_REDIRECT": "0",
+            "THROTTLE_USER": "100000/s",
+            "THROTTLE_ANON": "100000/s",
+            **environ,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the server has printed."""
+        return (self.folder / "server.log").read_text()
+
+    def manage(self, *arguments: str, **options: Any) -> str:
+        """Runs a management command on the server's database."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        answer = subprocess.run(
+            command, env=self.environ, cwd=ROOT, check=True, capture_output=True, **options
+        )
+        return answer.stdout.decode()
+
+    def shell(self, code: str) -> str:
+        """Runs Python with Django, in a process of its own, on the server's database."""
+        return self.manage("shell", "-v0", "-c", code)
+
+    def start(self) -> None:
+        """Starts gunicorn, and returns when it answers."""
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                web_command(),
+                env=self.environ,
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        wait_until(self._answers, f"the server to answer; it printed:\n{self.log}")
+
+    def _answers(self) -> bool:
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"The server ended by itself:\n{self.log}")
+        try:
+            return httpx.get(f"{self.url}/api/schema/", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def signal(self, number: int) -> None:
+        """Sends a signal to gunicorn's master."""
+        if self.process is not None:
+            os.kill(self.process.pid, number)
+
+    def wait(self, timeout: float = 10) -> int:
+        """Waits for the master to end; its exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout)
+
+    def stop(self) -> None:
+        """Ends gunicorn, gently if it lets itself."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends master and workers at once, as a crash does."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(10)
+
+    def token(self, username: str = "alice") -> str:
+        """An API token of one of the demo's users."""
+        login = {"username": username, "password": "realtime"}
+        answer = httpx.post(f"{self.url}/api/token/", json=login, timeout=20)
+        answer.raise_for_status()
+        return str(answer.json()["token"])
+
+    def client(self, username: str = "alice") -> httpx.Client:
+        """A REST client that is logged in by token."""
+        headers = {"Authorization": f"Token {self.token(username)}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20)
+
+
+@pytest.fixture(scope="session")
+def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database with the demo's users and lists."""
+    template = Server(tmp_path_factory.mktemp("template"))
+    template.manage("migrate", "--verbosity", "0")
+    template.manage("collectstatic", "--noinput", "--verbosity", "0")
+    template.manage("demo")
+    with sqlite3.connect(template.database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return template.database
+
+
+@pytest.fixture(scope="session")
+def make_server(
+    database_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Server]]:
+    """Starts servers with demo data; all are stopped at the end."""
+    servers = []
+
+    def make(**environ: str) -> Server:
+        server = Server(tmp_path_factory.mktemp("server"), **environ)
+        shutil.copy(database_template, server.database)
+        servers.append(server)
+        server.start()
+        return server
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(make_server: Callable[..., Server]) -> Server:
+    """A server that many tests share: none may stop it, or count on lists that are not its own."""
+    return make_server(REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
+
+
+@pytest.fixture
+def fresh_server(make_server: Callable[..., Server]) -> Iterator[Server]:
+    """A server of one test's own, to be killed, restarted and counted on."""
+    server = make_server(REALTIME_KEEP_ALIVE="1")
+    yield server
+    server.stop()

@@ -1,0 +1,112 @@
+"""A stream's reader for tests, on a parser that this project did not write."""
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, Self
+
+import httpx
+from httpx_sse import ServerSentEvent, connect_sse
+
+from tests.servers import DEADLINE
+
+PROTOCOL = ("stream-open", "stream-reset", "stream-error", "keep-alive")
+
+
+class Ended(Exception):
+    """The stream has ended."""
+
+
+class Stream:
+    """Reads a stream on a thread; events are taken one by one, waiting for them."""
+
+    def __init__(
+        self,
+        url: str,
+        channels: Iterable[str],
+        *,
+        token: str = "",
+        last_event_id: str = "",
+        params: dict[str, str] | None = None,
+        cookies: dict[str, str] | None = None,
+    ) -> None:
+        self.last_event_id = last_event_id
+        self.response: httpx.Response | None = None
+        self._queue: queue.Queue[ServerSentEvent | None] = queue.Queue()
+        headers = {"Authorization": f"Token {token}"} if token else {}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        query = [("channel", name) for name in channels] + list((params or {}).items())
+        self._client = httpx.Client(headers=headers, cookies=cookies, timeout=DEADLINE)
+        self._thread = threading.Thread(target=self._read, args=(url, query), daemon=True)
+        self._thread.start()
+
+    def _read(self, url: str, query: list[tuple[str, str]]) -> None:
+        try:
+            with connect_sse(
+                self._client, "GET", f"{url}/api/events/", params=query
+            ) as source:
+                self.response = source.response
+                source.response.raise_for_status()
+                for event in source.iter_sse():
+                    self._queue.put(event)
+        except (httpx.TransportError, httpx.HTTPStatusError, httpx.StreamError):
+            pass
+        finally:
+            self._queue.put(None)
+
+    def next(self, timeout: float = DEADLINE) -> ServerSentEvent:
+        """The next event of any kind; raises `Ended` if there is none to come."""
+        try:
+            event = self._queue.get(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"No event came within {timeout:g} s") from None
+        if event is None:
+            self._queue.put(None)
+            raise Ended
+        if event.id:
+            self.last_event_id = event.id
+        return event
+
+    def opened(self) -> Self:
+        """Takes the first event, which says that the stream is open."""
+        event = self.next()
+        assert event.event == "stream-open", event
+        return self
+
+    def until(self, wanted: Callable[[ServerSentEvent], bool]) -> list[ServerSentEvent]:
+        """All events up to the first that is wanted, without keep-alives."""
+        found = []
+        while True:
+            event = self.next()
+            if event.event != "keep-alive" or wanted(event):
+                found.append(event)
+            if wanted(event):
+                return found
+
+    def change(self) -> tuple[str, dict[str, Any]]:
+        """The type and the message of the next event that is a change."""
+        event = self.until(lambda event: event.event not in PROTOCOL)[-1]
+        return event.event, json.loads(event.data)
+
+    def rest(self) -> list[ServerSentEvent]:
+        """Everything up to the stream's end."""
+        found = []
+        try:
+            while True:
+                found.append(self.next())
+        except Ended:
+            return found
+
+    def close(self) -> None:
+        """Leaves the stream."""
+        if self.response is not None:
+            self.response.close()
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
