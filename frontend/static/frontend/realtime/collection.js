@@ -7,6 +7,7 @@ import { Rows } from "./rows.js";
 
 /** An answered write whose event has not come by then has changed nothing. */
 const SETTLE = 5000;
+const CONTAINERS = new Set(["created", "deleted", "entered", "left"]);
 /** How often a list that shifts between two of its pages is begun anew. */
 const ATTEMPTS = 5;
 
@@ -28,7 +29,6 @@ export class Collection extends Emitter {
   #loading = null;
   #again = false;
   #queues = new WeakMap(); // an entry's last write: they go out one after the other
-  #sent = new Set();
   #announced = false;
   #foreign = new Set();
 
@@ -131,7 +131,10 @@ export class Collection extends Emitter {
         if (!this.#again) return;
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        if (!error.temporary) return this.#lose(error);
+        if (!error.temporary) {
+          this.#lose(error);
+          throw error;
+        }
         this.#enter("failed");
         this.emit("error", error);
         await pause(Math.max(backoff.next(), (error.retryAfter ?? 0) * 1000));
@@ -186,11 +189,15 @@ export class Collection extends Emitter {
     let unclear = false;
     for (const change of changes) {
       const [model, action] = split(change.type);
-      if (model !== this.#model || !isObject(change.data)) continue;
+      if (model !== this.#model || !isObject(change.data)) {
+        // Rows of many channels: a list that is shared with us brings a channel of its own.
+        unclear ||= this.#subscription.channels.size > 1 && CONTAINERS.has(action);
+        continue;
+      }
       const entry = this.#rows.find(change.data.id);
       unclear = this.#rows.apply(action, change, this.#subscription.channels.size) || unclear;
       const key = (entry ?? this.#rows.find(change.data.id))?.key;
-      if (key && !this.#sent.has(change.mutation)) this.#foreign.add(key);
+      if (key && !this.#http.mutations.has(change.mutation)) this.#foreign.add(key);
     }
     this.#changed();
     if (unclear) this.#load().catch(() => {});
@@ -206,14 +213,12 @@ export class Collection extends Emitter {
     this.unsubscribe();
     this.#enter("forbidden");
     this.emit("forbidden", error);
-    throw error;
   }
 
   // Writing
 
   #write(id, kind, data) {
     const write = { id: crypto.randomUUID(), kind, data, answered: false };
-    this.#sent.add(write.id);
     const entry = this.#rows.write(id, write);
     this.#changed();
     const before = this.#queues.get(entry);

@@ -52,6 +52,8 @@ export class Http {
     this.token = token;
     this.credentials = credentials;
     this.csrf = csrf;
+    /** The mutation ids of this page's own writes. @type {Set<string>} */
+    this.mutations = new Set();
   }
 
   /** The URL of a resource, with `params` as its query. */
@@ -81,10 +83,10 @@ export class Http {
    * @param {string} [mutation] comes back in the events that this write causes
    * @returns {Promise<{data: any, response: Response}>}
    */
-  write(method, url, body, mutation) {
-    const headers = {};
+  write(method, url, body, mutation = crypto.randomUUID()) {
+    this.mutations.add(mutation);
+    const headers = { "X-Mutation-ID": mutation };
     if (!this.token) headers["X-CSRFToken"] = this.csrf();
-    if (mutation) headers["X-Mutation-ID"] = mutation;
     if (body !== undefined) headers["Content-Type"] = "application/json";
     return this.#request(url, { method, headers, body: JSON.stringify(body), keepalive: true });
   }

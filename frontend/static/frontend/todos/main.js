@@ -1,0 +1,129 @@
+/** The todo page: which list is shown, and what the page says when there is none. */
+
+import { Realtime } from "../realtime.js";
+import { avatar, notice } from "./dom.js";
+import { ItemsView } from "./items.js";
+import { ListsView } from "./lists.js";
+import { SheetHead } from "./sheet.js";
+import { showStatus } from "./status.js";
+import { refusal } from "./toast.js";
+
+const { api, user, username, login } = document.body.dataset;
+
+class Page {
+  #app = document.querySelector(".app");
+  #panel = document.getElementById("panel");
+  #sheet = document.getElementById("sheet");
+  #notice = document.getElementById("panel-notice");
+  #wide = matchMedia("(min-width: 720px)");
+  #client = new Realtime({ base: api });
+  #lists = this.#client.collection("todo-lists", { params: { ordering: "name,id", limit: 500 } });
+  #head = new SheetHead(this.#client, this.#lists, { id: user, username }, (id) => (this.#leaving = id));
+  #sidebar = new ListsView(this.#lists, (id, options) => this.#open(id, options));
+  #items = new ItemsView(this.#client, (id) => this.#lost(id));
+  #id = null;
+  #leaving = null; // the list that the user has just deleted or left
+  #seen = false; // whether the list that is shown has been among the lists
+
+  start() {
+    showStatus(this.#client, document.querySelectorAll(".status"));
+    avatar(username, document.querySelector(".account .avatar"));
+    document.getElementById("back").addEventListener("click", () => this.#back());
+    addEventListener("popstate", () => this.#show(fromAddress()));
+    this.#wide.addEventListener("change", () => this.#listsChanged());
+    this.#lists.on("change", () => this.#listsChanged());
+    this.#lists.on("error", (error) => error.write && refusal(error));
+    this.#lists.on("forbidden", () => this.#signedOut());
+    this.#lists.subscribe().catch(() => {});
+    this.#show(fromAddress());
+  }
+
+  #open(id, { focus = false, add = false } = {}) {
+    if (id !== this.#id) history.pushState({ from: "lists" }, "", `?list=${id}`);
+    this.#show(id);
+    if (add) this.#items.focus();
+    else if (focus && !this.#wide.matches) this.#panel.focus();
+  }
+
+  #back() {
+    const { from } = history.state ?? {};
+    const link = document.querySelector(`#lists [data-id="${this.#id}"] a`);
+    if (from === "lists") history.back();
+    else this.#away();
+    link?.focus();
+  }
+
+  #away() {
+    history.replaceState(null, "", location.pathname);
+    this.#show(null);
+  }
+
+  #show(id) {
+    if (id !== this.#id) this.#seen = false;
+    this.#id = id;
+    this.#app.dataset.view = id === null ? "lists" : "items";
+    this.#listsChanged();
+  }
+
+  #listsChanged() {
+    const known = this.#lists.state === "live";
+    const lists = this.#lists.items.filter(({ id }) => Number.isInteger(id));
+    if (this.#id === null && known && this.#wide.matches && lists.length) {
+      history.replaceState(history.state, "", `?list=${lists[0].id}`);
+      return this.#show(lists[0].id);
+    }
+    const row = lists.find(({ id }) => id === this.#id) ?? null;
+    this.#seen ||= row !== null;
+    if (this.#id !== null && known && !row) return this.#lost(this.#id);
+    this.#sidebar.select(this.#id);
+    this.#sheet.hidden = this.#id === null && known;
+    this.#head.show(row);
+    this.#items.show(this.#id);
+    this.#notice.replaceChildren(...(this.#sheet.hidden ? [this.#nothing()] : []));
+  }
+
+  #nothing() {
+    const text = "Make your first list in the sidebar. Whoever you share it with sees each change as it happens.";
+    return blank({ picture: "list", title: "Nothing to do, yet", text });
+  }
+
+  #lost(id) {
+    if (id !== this.#id) return;
+    if (id === this.#leaving) return this.#away();
+    this.#items.show(null);
+    this.#head.show(null);
+    this.#sidebar.select(null);
+    this.#sheet.hidden = true;
+    const action = {
+      label: this.#wide.matches ? "Show another list" : "Back to the lists",
+      run: () => this.#away(),
+    };
+    const text = this.#seen
+      ? "It was deleted, or you are no longer one of those who share it."
+      : "It doesn’t exist, or nobody has shared it with you.";
+    this.#notice.replaceChildren(blank({ picture: "list", title: "This list is not here", text, action }));
+  }
+
+  #signedOut() {
+    this.#items.show(null);
+    this.#sheet.hidden = true;
+    this.#app.dataset.view = "items";
+    const action = { label: "Sign in", run: () => location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`) };
+    const text = "Your session has ended, here or in another window.";
+    this.#notice.replaceChildren(blank({ picture: "list", title: "You are signed out", text, action }));
+  }
+}
+
+function blank(options) {
+  const element = document.createElement("div");
+  element.className = "blank";
+  element.append(notice(options));
+  return element;
+}
+
+function fromAddress() {
+  const id = new URLSearchParams(location.search).get("list");
+  return /^[0-9]{1,15}$/.test(id ?? "") ? Number(id) : null;
+}
+
+new Page().start();

@@ -1,0 +1,108 @@
+/** Moves the children of a list: drags them by their handle, or by arrow keys while it has focus. */
+
+const EDGE = 48;
+const SPEED = 9;
+
+/**
+ * @param {HTMLElement} list
+ * @param {object} options
+ * @param {(from: number, to: number) => void} options.move
+ * @param {() => void} options.ended a drag is over, moved or not
+ * @returns {{readonly active: boolean}} whether a drag is going on: the list must not be patched then
+ */
+export function reorder(list, { move, ended }) {
+  let drag = null;
+  list.addEventListener("pointerdown", (event) => {
+    const handle = event.target.closest(".handle");
+    if (!handle || event.button || drag) return;
+    event.preventDefault();
+    handle.focus({ preventScroll: true });
+    handle.setPointerCapture(event.pointerId);
+    drag = new Drag(list, handle, event, (from, to) => {
+      drag = null;
+      if (to !== from) move(from, to);
+      ended();
+    });
+  });
+  list.addEventListener("keydown", (event) => {
+    if (!event.target.closest(".handle") && !event.altKey) return;
+    const from = [...list.children].indexOf(event.target.closest("li"));
+    const last = list.children.length - 1;
+    const to = { ArrowUp: from - 1, ArrowDown: from + 1, Home: 0, End: last }[event.key];
+    if (to === undefined || from < 0 || drag) return;
+    event.preventDefault();
+    if (to >= 0 && to <= last && to !== from) move(from, to);
+  });
+  return {
+    get active() {
+      return drag !== null;
+    },
+  };
+}
+
+class Drag {
+  #list;
+  #rows;
+  #row;
+  #from;
+  #to;
+  #start;
+  #y;
+  #boxes;
+  #frame = 0;
+  #listeners = new AbortController();
+  #done;
+
+  constructor(list, handle, event, done) {
+    this.#list = list;
+    this.#rows = [...list.children];
+    this.#row = handle.closest("li");
+    this.#from = this.#to = this.#rows.indexOf(this.#row);
+    this.#boxes = this.#rows.map((row) => ({ top: row.offsetTop, height: row.offsetHeight }));
+    this.#start = event.clientY + list.scrollTop;
+    this.#y = event.clientY;
+    this.#done = done;
+    list.classList.add("sorting");
+    this.#row.classList.add("lifted");
+    const { signal } = this.#listeners;
+    handle.addEventListener("pointermove", ({ clientY }) => (this.#y = clientY), { signal });
+    handle.addEventListener("pointerup", () => this.#end(true), { signal });
+    handle.addEventListener("lostpointercapture", () => this.#end(false), { signal });
+    addEventListener("keydown", ({ key }) => key === "Escape" && this.#end(false), { signal });
+    this.#follow();
+  }
+
+  #follow() {
+    const { top, bottom } = this.#list.getBoundingClientRect();
+    if (this.#y < top + EDGE) this.#list.scrollTop -= SPEED;
+    else if (this.#y > bottom - EDGE) this.#list.scrollTop += SPEED;
+    this.#place();
+    this.#frame = requestAnimationFrame(() => this.#follow());
+  }
+
+  #place() {
+    const by = this.#y + this.#list.scrollTop - this.#start;
+    const box = this.#boxes[this.#from];
+    const centre = box.top + by + box.height / 2;
+    this.#to = this.#boxes.filter((other, index) => {
+      return index !== this.#from && other.top + other.height / 2 < centre;
+    }).length;
+    this.#rows.forEach((row, index) => {
+      let shift = 0;
+      if (index === this.#from) shift = by;
+      else if (index > this.#from && index <= this.#to) shift = -box.height;
+      else if (index < this.#from && index >= this.#to) shift = box.height;
+      row.style.setProperty("transform", shift ? `translateY(${shift}px)` : "none");
+    });
+  }
+
+  #end(keep) {
+    if (keep) this.#place();
+    this.#listeners.abort();
+    cancelAnimationFrame(this.#frame);
+    this.#list.classList.remove("sorting");
+    this.#row.classList.remove("lifted");
+    for (const row of this.#rows) row.style.removeProperty("transform");
+    this.#done(this.#from, keep ? this.#to : this.#from);
+  }
+}

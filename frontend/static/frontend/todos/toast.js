@@ -1,0 +1,46 @@
+/** Short messages that go by themselves, with perhaps one thing to do about them. */
+
+import { h } from "./dom.js";
+
+const DURATION = 6000;
+const MOST = 3;
+
+/**
+ * @param {string} text
+ * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options]
+ */
+export function toast(text, { error = false, action = null } = {}) {
+  const box = document.getElementById("toasts");
+  let timer = 0;
+  const close = () => {
+    clearTimeout(timer);
+    element.remove();
+  };
+  const wait = () => (timer = setTimeout(close, error ? DURATION * 1.5 : DURATION));
+  const hold = () => clearTimeout(timer);
+  const act = () => {
+    close();
+    action?.run();
+  };
+  const label = action?.label ?? "Dismiss";
+  const element = h(
+    "div",
+    {
+      className: error ? "toast error" : "toast",
+      role: error ? "alert" : "status",
+      on: { pointerenter: hold, pointerleave: wait, focusin: hold, focusout: wait },
+    },
+    h("p", { textContent: text }),
+    h("button", { type: "button", textContent: label, on: { click: act } }),
+  );
+  const same = [...box.children].find((other) => other.firstChild.textContent === text);
+  same?.remove();
+  box.append(element);
+  if (box.children.length > MOST) box.firstElementChild.remove();
+  wait();
+}
+
+/** Says that a write was refused and has been taken back. */
+export function refusal(error) {
+  toast(error.message, { error: true });
+}
