@@ -1,0 +1,159 @@
+"""A right that ends while a stream is open ends the stream, or its part on that channel."""
+
+import json
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from tests.servers import wait_until
+from tests.streams import Stream
+
+SECONDS = 5.0
+"""CONTRACT: within five seconds."""
+
+
+@pytest.fixture
+def shared(server):
+    """A list of alice's, shared with bob: her client, its path, its channel."""
+    with server.client() as alice:
+        todo_list = alice.post("/api/todo-lists/", json={"name": "Shared"}).json()
+        path = f"/api/todo-lists/{todo_list['id']}/"
+        alice.post(f"{path}members/", json={"username": "bob"})
+        yield alice, path, f"private-todo-list.{todo_list['id']}"
+
+
+@pytest.fixture
+def carol(server):
+    """A user of this test's own, who may be ruined: her name and token."""
+    made = server.shell(
+        "from django.contrib.auth.models import User\n"
+        "from rest_framework.authtoken.models import Token\n"
+        "u = User.objects.create_user(f'carol{User.objects.count()}', password='realtime')\n"
+        "print(u.username, u.pk, Token.objects.create(user=u).key)"
+    )
+    return made.split()
+
+
+def forbidden(stream, timeout=SECONDS):
+    """Waits for the stream's error; its channels."""
+    while True:
+        event = stream.next(timeout)
+        if event.event == "stream-error":
+            error = json.loads(event.data)
+            assert error["condition"] == "forbidden"
+            assert error["text"]
+            return error["channels"]
+
+
+def test_a_member_who_is_removed_hears_nothing_later(server, shared):
+    alice, path, name = shared
+    with Stream(server.url, [name], token=server.token("bob")) as stream:
+        stream.opened()
+        alice.delete(f"{path}members/bob/")
+        assert forbidden(stream) == [name]
+        alice.post("/api/todo-items/", json={"todo_list": path.split("/")[3], "text": "secret"})
+        assert stream.rest() == []
+
+
+def test_what_one_may_still_read_goes_on(server, shared):
+    alice, path, name = shared
+    with server.client("bob") as bob:
+        own = bob.post("/api/todo-lists/", json={"name": "Own"}).json()
+        kept = f"private-todo-list.{own['id']}"
+        with Stream(server.url, [name, kept], token=server.token("bob")) as stream:
+            stream.opened()
+            alice.delete(f"{path}members/bob/")
+            assert forbidden(stream) == [name]
+            alice.post("/api/todo-items/", json={"todo_list": path.split("/")[3], "text": "no"})
+            bob.post("/api/todo-items/", json={"todo_list": own["id"], "text": "yes"})
+            assert stream.change()[1]["data"]["text"] == "yes"
+
+
+def test_the_stream_of_a_deleted_list_ends(server, shared):
+    alice, path, name = shared
+    with Stream(server.url, [name], token=server.token("bob")) as stream:
+        stream.opened()
+        alice.delete(path)
+        assert stream.change()[0] == "todo-list.deleted"
+        assert forbidden(stream) == [name]
+        assert stream.rest() == []
+
+
+@pytest.mark.parametrize(
+    "ruin",
+    [
+        "Token.objects.filter(user=u).delete()",
+        "Token.objects.get(user=u).delete()",
+        "u.is_active = False; u.save()",
+        "User.objects.filter(pk=u.pk).update(is_active=False)",
+        "u.delete()",
+    ],
+)
+def test_a_stream_ends_with_what_it_was_opened_on(server, carol, ruin):
+    username, pk, token = carol
+    with Stream(server.url, [f"private-user.{pk}"], token=token) as stream:
+        stream.opened()
+        server.shell(
+            "from django.contrib.auth.models import User\n"
+            "from rest_framework.authtoken.models import Token\n"
+            f"u = User.objects.get(username='{username}')\n{ruin}"
+        )
+        assert forbidden(stream) == [f"private-user.{pk}"]
+        assert stream.rest() == []
+
+
+@contextmanager
+def login(server, username):
+    """A browser's client that has logged in by the page's form."""
+    with httpx.Client(base_url=server.url, timeout=20, follow_redirects=True) as client:
+        client.get("/accounts/login/")
+        form = {"username": username, "password": "realtime"}
+        headers = {"X-CSRFToken": client.cookies["csrftoken"]}
+        client.post("/accounts/login/", data=form, headers=headers)
+        assert "sessionid" in client.cookies
+        yield client
+
+
+@pytest.mark.parametrize("way", ["logout", "password", "session", "expired"])
+def test_a_stream_ends_with_its_session(server, carol, way):
+    username, pk, _ = carol
+    with login(server, username) as browser:
+        cookies = {"sessionid": browser.cookies["sessionid"]}
+        with Stream(server.url, [f"private-user.{pk}"], cookies=cookies) as stream:
+            stream.opened()
+            if way == "logout":
+                headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
+                browser.post("/accounts/logout/", headers=headers)
+            else:
+                server.shell(
+                    "from django.contrib.auth.models import User\n"
+                    "from django.contrib.sessions.models import Session\n"
+                    "from django.utils import timezone\n"
+                    f"u = User.objects.get(pk={pk})\n"
+                    f"s = Session.objects.filter(pk='{cookies['sessionid']}')\n"
+                    + {
+                        "password": "u.set_password('another'); u.save()",
+                        "session": "s.delete()",
+                        "expired": "s.update(expire_date=timezone.now())",
+                    }[way]
+                )
+            assert forbidden(stream) == [f"private-user.{pk}"]
+            assert stream.rest() == []
+
+
+def test_another_session_of_the_same_user_goes_on(server, carol):
+    username, pk, token = carol
+    with login(server, username) as browser, server.client() as alice:
+        with Stream(server.url, [f"private-user.{pk}"], token=token) as stream:
+            stream.opened()
+            headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
+            browser.post("/accounts/logout/", headers=headers)
+            cookies = {"sessionid": browser.cookies.get("sessionid", "none")}
+            refused = Stream(server.url, [f"private-user.{pk}"], cookies=cookies)
+            wait_until(lambda: refused.response is not None, "the refusal")
+            assert refused.response.status_code == 401
+            todo_list = alice.post("/api/todo-lists/", json={"name": "x"}).json()
+            path = f"/api/todo-lists/{todo_list['id']}/members/"
+            alice.post(path, json={"username": username})
+            assert stream.change()[0] == "todo-list.entered"
