@@ -1,0 +1,196 @@
+"""Writes at random, in every way that Django knows: ``python -m tests.oracle.writer SEED COUNT``.
+
+Half of what it does is committed; the rest is rolled back, wholly or to a savepoint. It prints how many
+mutations it has made.
+"""
+
+import os
+import random
+import sys
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
+django.setup()
+
+from django.contrib.auth.models import User
+from django.db import DatabaseError, transaction
+
+from todos.models import Membership, TodoItem, TodoList
+
+MAX_LISTS = 14
+MAX_ITEMS = 250
+
+
+class RollBack(Exception):
+    """Undoes what was written before it."""
+
+
+class Writer:
+    """A source of random writes; the same seed writes the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.users = list(User.objects.order_by("pk"))
+        self.count = 0
+
+    def run(self, count: int) -> None:
+        """Makes at least so many mutations."""
+        while self.count < count:
+            before = self.count
+            try:
+                self.step()
+            except DatabaseError:
+                # Another writer has deleted what this one had just read.
+                self.count = before
+
+    def step(self) -> None:
+        """A write by itself, or a transaction."""
+        choice = self.random.random()
+        if choice < 0.6:
+            self.write()
+        elif choice < 0.75:
+            with transaction.atomic():
+                self.several()
+        elif choice < 0.9:
+            self.rolled_back()
+        else:
+            with transaction.atomic():
+                self.write()
+                self.rolled_back()
+                self.write()
+
+    def several(self) -> None:
+        """A few writes."""
+        for _ in range(self.random.randint(1, 4)):
+            self.write()
+
+    def rolled_back(self) -> None:
+        """Writes that never were; a savepoint's, if there is a transaction around it."""
+        try:
+            with transaction.atomic():
+                self.several()
+                raise RollBack
+        except RollBack:
+            pass
+
+    def write(self) -> None:
+        """One write, of a kind that happens to be chosen."""
+        self.count += 1
+        kinds = (
+            [self.add] * 6 + [self.edit] * 8 + [self.toggle] * 4 + [self.move] * 3
+            + [self.delete] * 3 + [self.bulk_create, self.bulk_update, self.update] * 2
+            + [self.delete_some, self.share, self.share, self.unshare, self.add_list]
+            + [self.rename_list, self.give_away]
+        )  # fmt: skip
+        if self.random.random() < 0.01:
+            self.delete_list()
+        else:
+            self.random.choice(kinds)()
+
+    def text(self) -> str:
+        """Something new."""
+        return f"{self.random.randrange(10**9)} äöü \u2028 'quoted' \"twice\""
+
+    def lists(self) -> list[TodoList]:
+        """All lists; at least one."""
+        lists = list(TodoList.objects.all())
+        return lists or [self.add_list()]
+
+    def items(self, most: int) -> list[TodoItem]:
+        """Some items, in no order."""
+        pks = list(TodoItem.objects.values_list("pk", flat=True))
+        chosen = self.random.sample(pks, min(most, len(pks)))
+        return list(TodoItem.objects.filter(pk__in=chosen))
+
+    def add(self) -> None:
+        if TodoItem.objects.count() >= MAX_ITEMS:
+            self.delete_some()
+        chosen = self.random.choice(self.lists())
+        TodoItem.objects.create(todo_list=chosen, text=self.text())
+
+    def edit(self) -> None:
+        for item in self.items(1):
+            item.text = self.text()
+            item.save()
+
+    def toggle(self) -> None:
+        for item in self.items(1):
+            item.done = not item.done
+            item.save(update_fields=["done"])
+
+    def move(self) -> None:
+        for item in self.items(1):
+            item.todo_list = self.random.choice(self.lists())
+            item.position = self.random.randrange(1000)
+            item.save()
+
+    def delete(self) -> None:
+        for item in self.items(1):
+            item.delete()
+
+    def bulk_create(self) -> None:
+        chosen = self.random.choice(self.lists())
+        TodoItem.objects.bulk_create(
+            TodoItem(todo_list=chosen, text=self.text(), position=n) for n in range(3)
+        )
+
+    def bulk_update(self) -> None:
+        items = self.items(4)
+        for item in items:
+            item.text, item.done = self.text(), not item.done
+        TodoItem.objects.bulk_update(items, ["text", "done"])
+
+    def update(self) -> None:
+        pks = [item.pk for item in self.items(6)]
+        rows = TodoItem.objects.filter(pk__in=pks)
+        if self.random.random() < 0.5:
+            rows.update(done=True)
+        else:
+            rows.update(todo_list=self.random.choice(self.lists()))
+
+    def delete_some(self) -> None:
+        TodoItem.objects.filter(pk__in=[item.pk for item in self.items(9)]).delete()
+
+    def add_list(self) -> TodoList:
+        if TodoList.objects.count() >= MAX_LISTS:
+            self.delete_list()
+        owner = self.random.choice(self.users)
+        return TodoList.objects.create(name=self.text()[:90], owner=owner)
+
+    def delete_list(self) -> None:
+        chosen = TodoList.objects.order_by("?").first()
+        if chosen is not None:
+            chosen.delete()
+
+    def rename_list(self) -> None:
+        chosen = self.random.choice(self.lists())
+        chosen.name = self.text()[:90]
+        chosen.save()
+
+    def give_away(self) -> None:
+        chosen = self.random.choice(self.lists())
+        chosen.owner = self.random.choice(self.users)
+        chosen.memberships.filter(user=chosen.owner).delete()
+        chosen.save()
+
+    def share(self) -> None:
+        chosen = self.random.choice(self.lists())
+        user = self.random.choice(self.users)
+        if user.pk != chosen.owner_id:
+            chosen.members.add(user)
+
+    def unshare(self) -> None:
+        membership = Membership.objects.order_by("?").first()
+        if membership is None:
+            return
+        if self.random.random() < 0.5:
+            membership.delete()
+        else:
+            membership.todo_list.members.remove(membership.user)
+
+
+if __name__ == "__main__":
+    writer = Writer(int(sys.argv[1]))
+    writer.run(int(sys.argv[2]))
+    sys.stdout.write(f"{writer.count}\n")
