@@ -48,7 +48,7 @@ lock: ## Write requirements.txt and requirements-dev.txt anew from the .in files
 	rm -r $(VENV)-lock
 
 clean: ## Remove the virtual environment and what runs and tests leave behind.
-	rm -rf $(VENV) db.sqlite3* staticfiles .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Stamps: a requirement that changes is installed before anything runs.
 $(VENV)/.run: requirements.txt

@@ -101,7 +101,8 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 
-# Static files: served by this process. Under DEBUG as they are, else collected and compressed.
+# Static files: served by this process. Once they are collected (a PaaS does so when it builds), by
+# names that change with them, compressed; until then as they are.
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -113,18 +114,20 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MANIFEST_STRICT = False
 
 # Transport. A PaaS ends TLS in its router, which sets X-Forwarded-Proto itself; where nothing in
 # front does, that header must not be believed: set SECURE_PROXY_SSL_HEADER=0 there.
 
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", not DEBUG)
-if env.flag("SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT):
+PROXIED = env.flag("SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT)
+if PROXIED:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE_SSL_REDIRECT else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_SSL_REDIRECT
-SECURE_HSTS_PRELOAD = SECURE_SSL_REDIRECT
+# Whether the domain's other hosts are ready for HTTPS only is not for this one to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
@@ -173,7 +176,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "api.filters.TextSearchFilter",
+        "rest_framework.filters.SearchFilter",
         "rest_framework.filters.OrderingFilter",
     ],
     "DEFAULT_PAGINATION_CLASS": "todos.pagination.Pagination",
@@ -185,7 +188,9 @@ REST_FRAMEWORK = {
         "user": env.rate("THROTTLE_USER", "6000/min"),
         "anon": env.rate("THROTTLE_ANON", "300/min"),
     },
-    "NUM_PROXIES": env.number("NUM_PROXIES", 0),
+    # How many of the last addresses in X-Forwarded-For were written by proxies of ours: one wrong
+    # way lets clients choose the address they are throttled by, the other throttles all together.
+    "NUM_PROXIES": env.number("NUM_PROXIES", 1 if PROXIED else 0),
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }

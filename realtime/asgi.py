@@ -60,10 +60,12 @@ class RealtimeApplication:
         hold = grip.Hold.parse(response.headers)
         response.headers = grip.without(response.headers)
         if hold is None:
+            if scope["method"] == "HEAD":
+                response.body = b""
             await self._answer(response, send)
         else:
             response.headers = grip.endless(response.headers)
-            await _Stream(worker, self._bridge, hold, scope).run(response, receive, send)
+            await _Stream(worker, self._bridge, hold).run(response, receive, send)
 
     async def _answer(self, response: Response, send: Send) -> None:
         await send(_start(response))
@@ -78,17 +80,17 @@ class RealtimeApplication:
 class _Stream:
     """One held response: first the replay, then what is live."""
 
-    def __init__(self, worker: Worker, bridge: Bridge, hold: grip.Hold, scope: Scope) -> None:
+    def __init__(self, worker: Worker, bridge: Bridge, hold: grip.Hold) -> None:
         self._worker = worker
         self._hub = worker.hub
         self._bridge = bridge
         grant = Grant.load(hold.grant)
-        if grant.user is None:
-            self._owner = f"address {(scope.get('client') or ('unknown', 0))[0]}"
-            self._quota = settings.MAX_STREAMS_PER_ADDRESS
-        else:
-            self._owner = f"user {grant.user}"
-            self._quota = settings.MAX_STREAMS_PER_USER
+        anonymous = grant.user is None
+        self._owner = grant.owner
+        self._quota = (
+            settings.MAX_STREAMS_PER_ADDRESS if anonymous else settings.MAX_STREAMS_PER_USER
+        )
+        self._checked = hold.position
         self._woken = asyncio.Event()
         self._subscriber = Subscriber(
             hold.channels,
@@ -123,6 +125,7 @@ class _Stream:
         await send(_start(response))
         await send(_body(response.body))
         await self._catch_up(send)
+        self._worker.welcome(subscriber, self._checked)
         if self._worker.draining:
             subscriber.write(sse.retry(jittered(settings.RETRY)))
             subscriber.end()

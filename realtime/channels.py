@@ -12,7 +12,7 @@ channels of a stream at once. A rule of a pattern that captures nothing may retu
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,14 +81,13 @@ class Rule:
         found = set(allowed.filter(wanted).values_list(*fields))
         return {name for name, captured in captures.items() if tuple(captured.values()) in found}
 
-    def names(self, channel: str, model: str, pk: object) -> bool:
-        """Whether the right to `channel` is to see the object `pk` of `model`, or may be so."""
-        if self.model != model:
-            return False
-        captured = self.capture(channel)
-        if captured is None:
-            return False
-        return str(captured.get("pk", captured.get("id", pk))) == str(pk)
+    def about(self, pk: object, names: Collection[str]) -> set[str]:
+        """The channels among `names` whose right is to see the object `pk`, or may be so."""
+        if set(self.regex.groupindex) in ({"pk"}, {"id"}):
+            # One name, found without a look at thousands of others.
+            name = _VARIABLE.sub(str(pk), self.pattern)
+            return {name} if name in names else set()
+        return {name for name in names if self.regex.fullmatch(name)}
 
 
 class Registry:
@@ -119,10 +118,10 @@ class Registry:
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable
 
-    def naming(self, names: Iterable[str], model: str, pk: object) -> set[str]:
+    def about(self, model: str, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk` of `model`."""
-        rules = self._rules.values()
-        return {name for name in names if any(rule.names(name, model, pk) for rule in rules)}
+        rules = [rule for rule in self._rules.values() if rule.model == model]
+        return set().union(*(rule.about(pk, names) for rule in rules))
 
 
 def _compile(pattern: str, allows: Allows) -> Rule:

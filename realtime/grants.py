@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 _CHUNK = 500
 
@@ -31,6 +32,13 @@ class Grant:
     token: str = ""
     password: str = ""
     """A hash that changes with the user's password, if the credential ends with it."""
+    address: str = ""
+    """Of somebody who is not logged in, to count their streams."""
+
+    @property
+    def owner(self) -> str:
+        """Against whose quota the stream counts."""
+        return f"address {self.address}" if self.user is None else f"user {self.user}"
 
     def dump(self) -> str:
         """JSON that `load` reads."""
@@ -46,7 +54,7 @@ class Grant:
         """The grounds on which a request of REST framework was authenticated."""
         user, auth = request.user, request.auth
         if not user.is_authenticated:
-            return cls()
+            return cls(address=BaseThrottle().get_ident(request))
         if isinstance(auth, cls):
             return auth
         pk = user.pk if isinstance(user.pk, int) else str(user.pk)

@@ -6,7 +6,7 @@ another thread. All of its methods are synchronous, so that what they do togethe
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
 from typing import Any
 
 from realtime.events import Event, EventId
@@ -135,9 +135,10 @@ class Hub:
         """The subscribers of a channel."""
         return list(self._subscribers.get(channel, ()))
 
-    def channels(self) -> list[str]:
+    @property
+    def channels(self) -> KeysView[str]:
         """The channels that somebody is subscribed to."""
-        return list(self._subscribers)
+        return self._subscribers.keys()
 
     def subscribe(self, subscriber: Subscriber) -> bool:
         """Attaches a subscriber where its position is, writing what it has missed since.
@@ -146,7 +147,7 @@ class Hub:
         caller reads on in the log and tries again. There is no moment between the recent events
         and the live ones, for this runs in one step of the event loop.
         """
-        missed = self._since(subscriber.position)
+        missed = self.since(subscriber.position)
         if missed is None:
             return False
         self._all[subscriber] = None
@@ -167,10 +168,9 @@ class Hub:
 
     def drop(self, subscriber: Subscriber, channels: Collection[str]) -> None:
         """Ends the subscriptions of one subscriber to some of its channels."""
-        for channel in channels:
-            if channel in subscriber.channels:
-                subscriber.channels.discard(channel)
-                self._leave(subscriber, channel)
+        for channel in subscriber.channels & set(channels):
+            subscriber.channels.discard(channel)
+            self._leave(subscriber, channel)
 
     def receive(self, events: Iterable[Event]) -> tuple[list[Event], bool]:
         """Dispatches the numbered events that come next; answers them, and whether one is missing.
@@ -208,7 +208,8 @@ class Hub:
         for subscriber in self.subscribed(event.channel):
             subscriber.deliver(event)
 
-    def _since(self, position: EventId) -> list[Event] | None:
+    def since(self, position: EventId) -> list[Event] | None:
+        """The events after `position`, of all channels; None if that is not remembered any more."""
         missing = self.position.seq - position.seq
         if missing <= 0:
             return []
@@ -217,10 +218,10 @@ class Hub:
         return list(self._ring)[-missing:]
 
     def _leave(self, subscriber: Subscriber, channel: str) -> None:
-        subscribers = self._subscribers[channel]
+        subscribers = self._subscribers.get(channel, {})
         subscribers.pop(subscriber, None)
         if not subscribers:
-            del self._subscribers[channel]
+            self._subscribers.pop(channel, None)
 
 
 def jittered(mean: float) -> float:

@@ -41,7 +41,7 @@ def doubtful(events: Iterable[Event], subscribed: Collection[str]) -> set[str]:
         name, _, action = event.type.rpartition(".")
         if action in ("left", "deleted") and (known := publisher.registry.named(name)):
             pk = json.loads(event.data)["id"]
-            found |= channels.naming(subscribed, known.model._meta.label_lower, pk)
+            found |= channels.about(known.model._meta.label_lower, pk, subscribed)
     return found
 
 

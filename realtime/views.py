@@ -59,9 +59,10 @@ class StreamView(APIView):
     def get(self, request: Request) -> Response:
         """Opens the stream."""
         channels = self.channels
+        opening = stream.opening(self.last_event_id, channels)
+        # After the position was read: a right that ends from here on is an event to come.
         if registry.readable(request.user, channels) != set(channels):
             raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
-        opening = stream.opening(self.last_event_id, channels)
         if request.accepted_renderer.format == "html":
             return Response({"channels": channels, "last_event_id": str(opening.position)})
         if request.accepted_renderer.format == "json":

@@ -38,7 +38,7 @@ class Worker:
         self._sequencer = sequencer.Sequencer(self._follow)
         # Its own thread, so that a slow check of rights never delays delivery or requests.
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
-        self._doubtful: set[str] = set()
+        self._doubtful: set[Subscriber] = set()
         self._doubt = asyncio.Event()
         self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
@@ -82,6 +82,13 @@ class Worker:
         slot[subscriber] = task
         return partial(slot.__delitem__, subscriber)
 
+    def welcome(self, subscriber: Subscriber, checked: EventId) -> None:
+        """Asks for the rights of a subscriber that has just been attached once more, if they may have
+        ended since they were checked, at `checked`: nobody would have thought of it then."""
+        events = self.hub.since(checked)
+        if events is None or rights.doubtful(events, subscriber.channels):
+            self._suspect(subscriber)
+
     def drain(self) -> None:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
         back."""
@@ -114,10 +121,8 @@ class Worker:
         if missing:
             self._lag = None
             self._sequencer.wake()
-        doubtful = rights.doubtful(dispatched, self.hub.channels())
-        if doubtful:
-            self._doubtful |= doubtful
-            self._doubt.set()
+        for channel in rights.doubtful(dispatched, self.hub.channels):
+            self._suspect(*self.hub.subscribed(channel))
 
     def _follow(self, numbered: EventId | None) -> None:
         """Reads from the log what the broker did not bring. Runs on the sequencer's thread."""
@@ -161,12 +166,14 @@ class Worker:
         while True:
             await self._doubt.wait()
             self._doubt.clear()
-            channels, self._doubtful = self._doubtful, set()
-            subscribers = {s for channel in channels for s in self.hub.subscribed(channel)}
+            subscribers, self._doubtful = self._doubtful, set()
             if not await self._check_rights([s for s in subscribers if not s.ended]):
-                self._doubtful |= channels
                 await asyncio.sleep(settings.TICK)
-                self._doubt.set()
+                self._suspect(*subscribers)
+
+    def _suspect(self, *subscribers: Subscriber) -> None:
+        self._doubtful.update(subscribers)
+        self._doubt.set()
 
     async def _check_everything(self) -> None:
         while True:
@@ -197,7 +204,7 @@ class Worker:
 
     def _forbid(self, subscriber: Subscriber, channels: frozenset[str]) -> None:
         gone = channels & subscriber.channels
-        if not gone:
+        if not gone or subscriber.ended:
             return
         self.hub.drop(subscriber, gone)
         subscriber.write(sse.stream_error("forbidden", FORBIDDEN, sorted(gone)))

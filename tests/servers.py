@@ -152,7 +152,6 @@ def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database with the demo's users and lists."""
     template = Server(tmp_path_factory.mktemp("template"))
     template.manage("migrate", "--verbosity", "0")
-    template.manage("collectstatic", "--noinput", "--verbosity", "0")
     template.manage("demo")
     with sqlite3.connect(template.database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,8 +2,10 @@
 
 import json
 import queue
+import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Self
 
 import httpx
@@ -44,9 +46,7 @@ class Stream:
 
     def _read(self, url: str, query: list[tuple[str, str]]) -> None:
         try:
-            with connect_sse(
-                self._client, "GET", f"{url}/api/events/", params=query
-            ) as source:
+            with connect_sse(self._client, "GET", f"{url}/api/events/", params=query) as source:
                 self.response = source.response
                 source.response.raise_for_status()
                 for event in source.iter_sse():
@@ -54,6 +54,7 @@ class Stream:
         except (httpx.TransportError, httpx.HTTPStatusError, httpx.StreamError):
             pass
         finally:
+            self._client.close()
             self._queue.put(None)
 
     def next(self, timeout: float = DEADLINE) -> ServerSentEvent:
@@ -100,10 +101,12 @@ class Stream:
             return found
 
     def close(self) -> None:
-        """Leaves the stream."""
-        if self.response is not None:
-            self.response.close()
-        self._client.close()
+        """Leaves the stream, as one does whose network breaks."""
+        if self.response is not None and not self.response.is_closed:
+            connection = self.response.extensions["network_stream"].get_extra_info("socket")
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join(DEADLINE)
 
     def __enter__(self) -> Self:
         return self

@@ -116,7 +116,13 @@ def test_changed_code_is_reloaded_while_streams_are_open(make_server):
 def test_a_wrong_setting_ends_the_start_with_one_clear_line():
     environ = {**os.environ, "DEBUG": "1", "PORT": str(free_port()), "REALTIME_RING": "many"}
     answer = subprocess.run(
-        web_command(), env=environ, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        web_command(),
+        env=environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert answer.returncode != 0
     assert answer.stderr.strip().splitlines() == [

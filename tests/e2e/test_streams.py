@@ -117,9 +117,7 @@ def test_who_resumes_gets_exactly_what_was_missed(api, open_stream, todo_list, w
     first.close()
     for n in range(3):
         add(api, todo_list, str(n))
-    options = (
-        {"last_event_id": seen} if way == "header" else {"params": {"lastEventId": seen}}
-    )
+    options = {"last_event_id": seen} if way == "header" else {"params": {"lastEventId": seen}}
     second = open_stream(channel(todo_list), **options)
     opening = second.next()
     assert (opening.event, opening.id) == ("stream-open", seen)

@@ -137,6 +137,8 @@ class Replica:
         if event.event in ("stream-open", "keep-alive"):
             self.position = event.id or self.position
             return
+        if not event.data:
+            return  # Only a delay, before the stream is drained.
         message = json.loads(event.data)
         if event.event == "stream-error":
             self.channels -= set(message["channels"])

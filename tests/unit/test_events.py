@@ -9,7 +9,10 @@ from realtime.events import Event, EventId
 from realtime.exceptions import InvalidEvent, InvalidEventId
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
     max_leaves=8,
@@ -92,7 +95,9 @@ def test_events_travel_between_processes():
     assert events.decode(events.encode(sent)) == sent
 
 
-@pytest.mark.parametrize("text", ["", "{}x", "7", '{"a":1}', "[1]", "[[1]]", '[["a","\\n","",0,0,0]]'])
+@pytest.mark.parametrize(
+    "text", ["", "{}x", "7", '{"a":1}', "[1]", "[[1]]", '[["a","\\n","",0,0,0]]']
+)
 def test_garbage_between_processes_is_refused(text):
     with pytest.raises(InvalidEvent):
         events.decode(text)

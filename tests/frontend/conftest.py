@@ -1,0 +1,126 @@
+"""Chromium, and people who look at the page with it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+
+from tests.servers import Server
+
+HERE = Path(__file__).parent
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+expect.set_options(timeout=15_000)
+
+
+# Of the module and not of the session: while Playwright runs, this thread has a running event loop,
+# which neither Django's ORM nor asynchronous tests would bear.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=list(OPTIONS)
+        )
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A browser context with one page, and what went wrong in it."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.url = url
+        self.context = context
+        self.mistakes: list[str] = []
+        context.on("weberror", lambda error: self.mistakes.append(str(error.error)))
+        context.on("console", lambda message: self._listen(message.type, message.text))
+        self.page: Page = context.new_page()
+
+    def _listen(self, kind: str, text: str) -> None:
+        # Chromium reports each refused or failed request by itself; that is no mistake of the page.
+        if kind in ("error", "warning") and "Failed to load resource" not in text:
+            self.mistakes.append(text)
+
+    def log_in(self, username: str, password: str = "realtime") -> None:
+        """By the form; afterwards the todo page is shown."""
+        self.page.goto(f"{self.url}/")
+        self.page.fill("#id_username", username)
+        self.page.fill("#id_password", password)
+        self.page.click("button[type=submit]")
+        expect(self.page.locator(".app")).to_be_visible()
+
+    def open(self, list_id: int) -> None:
+        """Shows a list, and waits until it is live."""
+        self.page.goto(f"{self.url}/?list={list_id}")
+        self.expect_live()
+
+    def expect_live(self) -> None:
+        """Waits until the connection is open and the items are here."""
+        expect(self.page.locator(".status").first).to_have_attribute("data-state", "open")
+        expect(self.page.locator("#items")).to_have_attribute("aria-busy", "false")
+
+    @property
+    def texts(self) -> Any:
+        """The items' texts."""
+        return self.page.locator(".item .text")
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors; fails when the browser found a mistake with any of them."""
+    visitors: list[Visitor] = []
+
+    def make(username: str | None = None, of: Server = server, **options: Any) -> Visitor:
+        visitor = Visitor(browser.new_context(**options), of.url)
+        visitors.append(visitor)
+        if username:
+            visitor.log_in(username)
+        return visitor
+
+    yield make
+    for visitor in visitors:
+        visitor.context.close()
+    assert [mistake for visitor in visitors for mistake in visitor.mistakes] == []
+
+
+@pytest.fixture
+def module(visit: Callable[..., Visitor]) -> Page:
+    """A page of the site, without the todo page's script, that can import the client and the tests'
+    own modules (from ``/tests/``)."""
+
+    def fulfill(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        route.fulfill(path=HERE / name, content_type="text/javascript")
+
+    visitor = visit()
+    visitor.page.route("**/tests/*.js", fulfill)
+    visitor.page.goto(f"{visitor.url}/accounts/login/")
+    return visitor.page
+
+
+@pytest.fixture
+def make_list(server: Server) -> Callable[..., dict[str, Any]]:
+    """Creates a list of alice's, with items, perhaps shared with others."""
+
+    def make(*texts: str, name: str = "List", shared_with: tuple[str, ...] = ()) -> dict[str, Any]:
+        with server.client() as client:
+            made: dict[str, Any] = client.post("/api/todo-lists/", json={"name": name}).json()
+            for username in shared_with:
+                path = f"/api/todo-lists/{made['id']}/members/"
+                client.post(path, json={"username": username}).raise_for_status()
+            for text in texts:
+                item = {"todo_list": made["id"], "text": text}
+                client.post("/api/todo-items/", json=item).raise_for_status()
+        return made
+
+    return make

@@ -1,0 +1,110 @@
+/** Random people, a random network, and whether every page ends up with what the server has. */
+
+import { Realtime } from "/static/frontend/realtime.js";
+import { BASE, World, dice, until, wait } from "./world.js";
+
+const LISTS = [1, 2, 3];
+
+/** Returns what is wrong, hopefully nothing. */
+export async function simulate(seed, steps) {
+  const world = new World(seed);
+  const random = dice(seed + 1);
+  const pick = (values) => values[Math.floor(random() * values.length)];
+  for (let count = 0; count < 10; count += 1) world.create({ list: pick(LISTS), place: count });
+  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "t" });
+  const open = new Map();
+  const witness = new Witness(client, world);
+
+  const show = (list) => {
+    const params = { list, ordering: "place,id" };
+    const collection = client.collection("rows", { params });
+    open.set(list, collection);
+    collection.subscribe();
+  };
+  const acts = {
+    elsewhere() {
+      const row = pick([...world.rows.values()]);
+      const act = random();
+      if (!row || act < 0.25) world.create({ list: pick(LISTS), place: Math.floor(random() * 30) });
+      else if (act < 0.55) world.update(row.id, { text: `t${Math.floor(random() * 1e6)}` });
+      else if (act < 0.7) world.update(row.id, { place: Math.floor(random() * 30) });
+      else if (act < 0.85) world.update(row.id, { list: pick(LISTS) });
+      else world.delete(row.id);
+    },
+    here() {
+      const collection = pick([...open.values()]);
+      const row = collection && pick(collection.items);
+      const act = random();
+      if (!collection) return;
+      if (!row || act < 0.25) collection.create({ list: pick(LISTS), text: pick(["mine", "refuse"]) });
+      else if (act < 0.75) collection.update(row.id, { text: pick(["refuse", `u${random()}`]) });
+      else if (act < 0.85) collection.update(row.id, { place: Math.floor(random() * 30) });
+      else collection.delete(row.id);
+    },
+    turn() {
+      const list = pick(LISTS);
+      if (!open.has(list)) return show(list);
+      open.get(list).unsubscribe();
+      open.delete(list);
+    },
+    cut: () => [...world.streams].forEach((stream) => stream.break()),
+    quiet: () => [...world.streams].forEach((stream) => stream.keepAlive()),
+    prune: () => (world.floor = world.log.length),
+  };
+  const weights = { elsewhere: 10, here: 6, turn: 2, cut: 1, quiet: 1, prune: 0.3 };
+  const hat = Object.entries(weights).flatMap(([name, weight]) => Array(weight * 10).fill(name));
+  show(1);
+  for (let step = 0; step < steps; step += 1) {
+    acts[pick(hat)]();
+    if (random() < 0.7) await wait(random() * 3);
+  }
+  for (const list of LISTS) if (!open.has(list)) show(list);
+  const same = () => LISTS.every((list) => shown(open.get(list)) === JSON.stringify(world.list(list)));
+  const differences = () => LISTS.map((list) => `${shown(open.get(list))} != ${JSON.stringify(world.list(list))}`);
+  await until(same, () => differences().join("\n"));
+  await until(() => witness.current(), () => "the witness has missed something");
+  const streams = world.streams.size;
+  client.close();
+  return { mistakes: witness.mistakes, streams, events: world.log.length, resets: witness.resets };
+}
+
+function shown(collection) {
+  return JSON.stringify(collection.items);
+}
+
+/** Hears everything from now on, and notes each gap, repetition and inversion. */
+class Witness {
+  mistakes = [];
+  resets = 0;
+  #heard = new Map();
+  #world;
+
+  constructor(client, world) {
+    this.#world = world;
+    for (const list of LISTS) {
+      const channel = `private-list.${list}`;
+      client.subscribe(channel, (change) => this.#hear(change));
+    }
+    client.onReset(() => {
+      this.resets += 1;
+      this.#heard.clear(); // what came before is said to be lost
+    });
+  }
+
+  current() {
+    return [...this.#heard].every(([channel, seq]) => this.#after(channel, seq) === undefined);
+  }
+
+  #hear({ id, channel }) {
+    const seq = this.#world.seq(id);
+    const last = this.#heard.get(channel);
+    if (last !== undefined && this.#after(channel, last) !== seq) {
+      this.mistakes.push(`${channel}: ${seq} follows ${last}, not ${this.#after(channel, last)}`);
+    }
+    this.#heard.set(channel, seq);
+  }
+
+  #after(channel, seq) {
+    return this.#world.log.find((entry) => entry.channel === channel && entry.seq > seq)?.seq;
+  }
+}
