@@ -1,4 +1,4 @@
-"""gunicorn's settings; it finds this file by itself. They come from the environment, as the rest."""
+"""gunicorn's settings; it finds this file by itself. They come from the environment."""
 
 import os
 import signal

@@ -29,7 +29,7 @@ def bob(db: Any, django_user_model: Any) -> Any:
 @pytest.fixture
 def groceries(alice: Any) -> Any:
     """A list of alice's, shared with nobody."""
-    from todos.models import TodoList  # noqa: PLC0415
+    from todos.models import TodoList
 
     return TodoList.objects.create(name="Groceries", owner=alice)
 

@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-
 NOT_OWNER = "Only the list's owner may do this."
 
 

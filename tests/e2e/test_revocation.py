@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.servers import wait_until
 from tests.streams import Stream
 
 SECONDS = 5.0
@@ -144,16 +143,18 @@ def test_a_stream_ends_with_its_session(server, carol, way):
 
 def test_another_session_of_the_same_user_goes_on(server, carol):
     username, pk, token = carol
-    with login(server, username) as browser, server.client() as alice:
-        with Stream(server.url, [f"private-user.{pk}"], token=token) as stream:
-            stream.opened()
-            headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
-            browser.post("/accounts/logout/", headers=headers)
-            cookies = {"sessionid": browser.cookies.get("sessionid", "none")}
-            refused = Stream(server.url, [f"private-user.{pk}"], cookies=cookies)
-            wait_until(lambda: refused.response is not None, "the refusal")
-            assert refused.response.status_code == 401
-            todo_list = alice.post("/api/todo-lists/", json={"name": "x"}).json()
-            path = f"/api/todo-lists/{todo_list['id']}/members/"
-            alice.post(path, json={"username": username})
-            assert stream.change()[0] == "todo-list.entered"
+    name = f"private-user.{pk}"
+    with (
+        login(server, username) as browser,
+        server.client() as alice,
+        Stream(server.url, [name], token=token) as stream,
+    ):
+        stream.opened()
+        session = {"sessionid": browser.cookies["sessionid"]}
+        browser.post("/accounts/logout/", headers={"X-CSRFToken": browser.cookies["csrftoken"]})
+        refused = httpx.get(f"{server.url}/api/events/?channel={name}", cookies=session)
+        assert refused.status_code == 401
+        todo_list = alice.post("/api/todo-lists/", json={"name": "x"}).json()
+        path = f"/api/todo-lists/{todo_list['id']}/members/"
+        alice.post(path, json={"username": username})
+        assert stream.change()[0] == "todo-list.entered"

@@ -1,6 +1,6 @@
 """Writes at random, in every way that Django knows: ``python -m tests.oracle.writer SEED COUNT``.
 
-Half of what it does is committed; the rest is rolled back, wholly or to a savepoint. It prints how many
+Most of it is committed; the rest is rolled back, wholly or to a savepoint. It prints how many
 mutations it has made.
 """
 
@@ -13,10 +13,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 django.setup()
 
-from django.contrib.auth.models import User
-from django.db import DatabaseError, transaction
+from django.contrib.auth.models import User  # noqa: E402
+from django.db import DatabaseError, transaction  # noqa: E402
 
-from todos.models import Membership, TodoItem, TodoList
+from todos.models import Membership, TodoItem, TodoList  # noqa: E402
 
 MAX_LISTS = 14
 MAX_ITEMS = 250
