@@ -19,7 +19,7 @@ _RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 _DEVELOPMENT_KEY = "only-for-development-" + "0123456789" * 3
 
 SQLITE_OPTIONS = {
-    # A transaction takes the write lock when it begins: if it read first, it might not get it later.
+    # A transaction takes the write lock when it begins: once it has read, it might not get it.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",

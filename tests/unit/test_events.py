@@ -29,8 +29,9 @@ def test_an_id_reads_back_and_fits_into_forty_bytes(seq, nonce):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "7", "7-", "-7-abcdefgh", "07-abcdefgh", "7-abcdefg", "7-abcdefghi", "7-abcdefgh\n",
-     " 7-abcdefgh", "\u0667-abcdefgh", "7-abc\u00e9efgh", "1" * 19 + "-abcdefgh", "7\u2013abcdefgh"],
+    ["7", "7-", "-7-abcdefgh", "07-abcdefgh", "7-abcdefg", "7-abcdefghi", "7-abcdefgh\n",
+     "", " 7-abcdefgh", "\u0667-abcdefgh", "7-abc\u00e9efgh",
+     "1" * 19 + "-abcdefgh", "7\u2013abcdefgh"],
 )  # fmt: skip
 def test_what_was_never_given_out_is_no_id(text):
     with pytest.raises(InvalidEventId):
