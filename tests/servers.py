@@ -87,11 +87,15 @@ class Server:
         """Runs Python with Django, in a process of its own, on the server's database."""
         return self.manage("shell", "-v0", "-c", code)
 
+    def command(self) -> list[str]:
+        """What starts it."""
+        return web_command()
+
     def start(self) -> None:
         """Starts gunicorn, and returns when it answers."""
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                web_command(),
+                self.command(),
                 env=self.environ,
                 cwd=ROOT,
                 stdout=log,

@@ -1,0 +1,8 @@
+"""gunicorn's settings for the peer in ``rest.py``: its WSGI worker with threads."""
+
+import os
+
+bind = f"127.0.0.1:{os.environ['PORT']}"
+worker_class = "gthread"
+threads = 8
+control_socket_disable = True

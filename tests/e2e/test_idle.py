@@ -1,0 +1,48 @@
+"""An open stream pins nothing of Django's: no thread, no database connection."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_restarts import raw_streams
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+
+
+def worker_of(server):
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text()
+    return int(children.split()[0])
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def database_files(pid, database):
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    return sum(os.readlink(link).startswith(str(database)) for link in links)
+
+
+def test_a_thousand_streams_take_no_thread_and_no_database_connection(make_server):
+    server = make_server(REALTIME_MAX_STREAMS_PER_USER="5000")
+    pid = worker_of(server)
+    with server.client() as api:
+        # Every thread of the pool has worked once, and has its connection.
+        warm = raw_streams(server, 64)
+        for connection in warm:
+            connection.recv(65536)
+            connection.close()
+        before = threads(pid), database_files(pid, server.database)
+        held = raw_streams(server, 1000)
+        for connection in held:
+            assert b"stream-open" in connection.recv(65536)
+        assert (threads(pid), database_files(pid, server.database)) == before
+        assert api.get("/api/todo-lists/").status_code == 200
+        created = api.post("/api/todo-lists/", json={"name": "for all"})
+        assert created.status_code == 201
+        for connection in held:
+            received = b""
+            while b"todo-list.created" not in received:
+                received += connection.recv(65536)
+            connection.close()
