@@ -9,6 +9,7 @@ class StreamPageRenderer(BrowsableAPIRenderer):
     """Renders what a stream is asked for as a page of the browsable API."""
 
     template = "realtime/stream.html"
+    format = "html"
 
     def get_default_renderer(self, view: Any) -> Any:
         """The page shows errors as JSON."""

@@ -266,6 +266,23 @@ def test_the_accept_header_decides_on_the_form(api, todo_list, accept, status):
             assert answer.headers["content-type"].startswith(expected)
 
 
+def test_the_page_names_its_channels_and_ends(api, todo_list):
+    answer = api.get(
+        "/api/events/",
+        params={"channel": channel(todo_list)},
+        headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+    )
+    assert channel(todo_list) in answer.text
+    assert answer.text.rstrip().endswith("</html>")
+    assert "realtime/stream.js" in answer.text
+
+
+def test_an_error_is_a_page_too(api):
+    answer = api.get("/api/events/", headers={"Accept": "text/html"})
+    assert answer.status_code == 400
+    assert "Name at least one channel" in answer.text
+
+
 def test_head_does_not_hold_the_connection(api, todo_list):
     answer = api.head("/api/events/", params={"channel": channel(todo_list)})
     assert answer.status_code == 200
