@@ -2,9 +2,9 @@
 
     python -m benchmarks.rest [--streams 1000] [--rounds 5] [--seconds 4]
 
-Needs ``wrk`` (Debian's package). Both servers run the same code on databases of their own, one process
-with as many request threads, and are measured in turn, so that the ratio holds when the machine's
-speed drifts. Prints the median of each and the ratio.
+Needs ``wrk`` (Debian's package). Both servers run the same code on databases of their own, in one
+process with as many request threads, and are measured in turn, so that the ratio holds when the
+machine's speed drifts. Prints the median of each and the ratio.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main() -> None:
             ]
             mine, theirs = (statistics.median(column) for column in zip(*rates, strict=True))
             ratio = statistics.median(a / b for a, b in rates)
-            print(  # noqa: T201
+            print(
                 f"GET {path}: {mine:.0f}/s with {len(held)} streams held,"
                 f" gthread {theirs:.0f}/s, ratio {ratio:.2f}"
             )

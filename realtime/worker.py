@@ -83,8 +83,8 @@ class Worker:
         return partial(slot.__delitem__, subscriber)
 
     def welcome(self, subscriber: Subscriber, checked: EventId) -> None:
-        """Has the rights of a subscriber that was just attached checked once more, if an event since
-        `checked` may have ended them: it was not attached then, so nobody thought of it."""
+        """Has the rights of a subscriber that was just attached checked once more, if an event
+        since `checked` may have ended them: it was not attached then, so nobody thought of it."""
         events = self.hub.since(checked)
         if events is None or rights.doubtful(events, subscriber.channels):
             self._suspect(subscriber)
