@@ -99,9 +99,10 @@ class TodoItemViewSet(RealtimeMixin, viewsets.ModelViewSet):
     def stream_channels(self, instance: Any = None) -> Iterable[str]:
         if instance is not None:
             return [f"private-todo-list.{instance.todo_list_id}"]
+        lists = TodoList.objects.visible_to(self.request.user).order_by("pk")
         wanted = self.request.query_params.get("todo_list")
         if wanted:
-            return [f"private-todo-list.{int(wanted)}"]
-        visible = TodoList.objects.visible_to(self.request.user).order_by("pk")
-        pks = visible.values_list("pk", flat=True)
-        return [f"private-user.{self.request.user.pk}", *(f"private-todo-list.{pk}" for pk in pks)]
+            lists = lists.filter(pk=wanted)
+        names = [f"private-todo-list.{pk}" for pk in lists.values_list("pk", flat=True)]
+        # The user's own channel tells of lists that come to be seen.
+        return names if wanted and names else [f"private-user.{self.request.user.pk}", *names]
