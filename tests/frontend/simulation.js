@@ -59,17 +59,26 @@ export async function simulate(seed, steps) {
     if (random() < 0.7) await wait(random() * 3);
   }
   for (const list of LISTS) if (!open.has(list)) show(list);
-  const same = () => LISTS.every((list) => shown(open.get(list)) === JSON.stringify(world.list(list)));
-  const differences = () => LISTS.map((list) => `${shown(open.get(list))} != ${JSON.stringify(world.list(list))}`);
-  await until(same, () => differences().join("\n"));
+  const different = () => LISTS.flatMap((list) => differences(open.get(list).items, world.list(list), world));
+  await until(() => !different().length, () => different().join("\n"));
   await until(() => witness.current(), () => "the witness has missed something");
   const streams = world.streams.size;
   client.close();
   return { mistakes: witness.mistakes, streams, events: world.log.length, resets: witness.resets };
 }
 
-function shown(collection) {
-  return JSON.stringify(collection.items);
+/** The rows that are not alike, each with its history. */
+function differences(shown, real, world) {
+  const one = shown.map((row) => JSON.stringify(row));
+  const other = real.map((row) => JSON.stringify(row));
+  if (one.join() === other.join()) return [];
+  const odd = [
+    ...one.filter((row) => !other.includes(row)).map((row) => `shown ${row}`),
+    ...other.filter((row) => !one.includes(row)).map((row) => `there is ${row}`),
+  ];
+  const ids = new Set(odd.map((text) => JSON.parse(text.slice(text.indexOf("{"))).id));
+  const history = world.log.filter(({ data }) => ids.has(data.id)).map((entry) => JSON.stringify(entry));
+  return odd.length ? [...odd, ...history] : ["another order"];
 }
 
 /** Hears everything from now on, and notes each gap, repetition and inversion. */

@@ -16,7 +16,10 @@ CORPUS: dict[str, tuple[bytes, list[Event]]] = {
     "typed": (b"event: x.y\ndata: a\n\n", [("x.y", "a", "")]),
     "several lines": (b"data: a\ndata\ndata: b\n\n", [("message", "a\n\nb", "")]),
     "carriage returns": (b"data: a\r\rdata: b\r\r", [("message", "a", ""), ("message", "b", "")]),
-    "both": (b"id: 1\r\ndata: a\r\n\r\ndata: b\r\n\r\n", [("message", "a", "1"), ("message", "b", "1")]),
+    "both": (
+        b"id: 1\r\ndata: a\r\n\r\ndata: b\r\n\r\n",
+        [("message", "a", "1"), ("message", "b", "1")],
+    ),
     "mixed line ends": (b"data: a\r\ndata: b\rdata: c\n\r\n", [("message", "a\nb\nc", "")]),
     "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [("message", "a", "")]),
     "second mark is no mark": (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
@@ -26,15 +29,24 @@ CORPUS: dict[str, tuple[bytes, list[Event]]] = {
     "empty data counts": (b"event: keep-alive\ndata:\n\n", [("keep-alive", "", "")]),
     "no data, no event": (b"event: x\nid: 7\n\ndata: a\n\n", [("message", "a", "7")]),
     "id stays": (b"id: 7\ndata: a\n\ndata: b\n\n", [("message", "a", "7"), ("message", "b", "7")]),
-    "id is emptied": (b"id: 7\ndata: a\n\nid\ndata: b\n\n", [("message", "a", "7"), ("message", "b", "")]),
-    "id with a NUL": (b"id: 7\ndata: a\n\nid: 8\x009\ndata: b\n\n", [("message", "a", "7"), ("message", "b", "7")]),
+    "id is emptied": (
+        b"id: 7\ndata: a\n\nid\ndata: b\n\n",
+        [("message", "a", "7"), ("message", "b", "")],
+    ),
+    "id with a NUL": (
+        b"id: 7\ndata: a\n\nid: 8\x009\ndata: b\n\n",
+        [("message", "a", "7"), ("message", "b", "7")],
+    ),
     "unknown field": (b"date: a\nDATA: b\n data: c\n\n", []),
     "colons": (b"data: a:b: c\n\n", [("message", "a:b: c", "")]),
     "empty name": (b"event:\ndata: a\n\n", [("message", "a", "")]),
     "unfinished": (b"data: a\n\ndata: b\n", [("message", "a", "")]),
     "beyond ASCII": ("event: é\ndata: 日本 🎉\n\n".encode(), [("é", "日本 🎉", "")]),
     "not UTF-8": (b"data: a\xff\xe2\x82b\n\n", [("message", "a\ufffd\ufffdb", "")]),
-    "other separators are text": ("data: a\u2028b\x0bc\x85\n\n".encode(), [("message", "a\u2028b\x0bc\x85", "")]),
+    "other separators are text": (
+        "data: a\u2028b\x0bc\x85\n\n".encode(),
+        [("message", "a\u2028b\x0bc\x85", "")],
+    ),
 }
 
 
@@ -83,7 +95,20 @@ def test_it_tells_an_event_without_an_id_of_its_own(module: Page) -> None:
 
 def test_random_streams_as_another_parser_reads_them(module: Page) -> None:
     dice = random.Random(8)
-    pieces = ["data: ", "data", "id: ", "event: x", "retry: ", ":", "1", "é", " ", "\n", "\n", "\n\n"]
+    pieces = [
+        "data: ",
+        "data",
+        "id: ",
+        "event: x",
+        "retry: ",
+        ":",
+        "1",
+        "é",
+        " ",
+        "\n",
+        "\n",
+        "\n\n",
+    ]
     for _ in range(150):
         text = "".join(dice.choice(pieces) for _ in range(dice.randint(1, 40))) + "\n\n"
         theirs = []

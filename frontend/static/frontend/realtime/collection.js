@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
-import { ApiError, streamLink } from "./http.js";
+import { ApiError, mutationId, streamLink } from "./http.js";
 import { Rows } from "./rows.js";
 
 /** An answered write whose event has not come by then has changed nothing. */
@@ -116,22 +116,22 @@ export class Collection extends Emitter {
   // Reading
 
   #load() {
-    this.#again = this.#loading !== null;
-    this.#loading ??= this.#loadUntilCurrent().finally(() => (this.#loading = null));
+    this.#again = true;
+    this.#loading ??= this.#loadUntilCurrent();
     return this.#loading;
   }
 
   async #loadUntilCurrent() {
     const backoff = new Backoff();
     if (this.state !== "live") this.#enter("loading");
-    while (this.#subscription) {
+    while (this.#again && this.#subscription) {
       this.#again = false;
       try {
         await this.#loadOnce(this.#subscription);
-        if (!this.#again) return;
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        if (!error.temporary) {
+        this.#again = true;
+        if (!(error instanceof ApiError) || !error.temporary) {
+          this.#loading = null;
           this.#lose(error);
           throw error;
         }
@@ -140,6 +140,7 @@ export class Collection extends Emitter {
         await pause(Math.max(backoff.next(), (error.retryAfter ?? 0) * 1000));
       }
     }
+    this.#loading = null;
   }
 
   async #loadOnce(subscription) {
@@ -218,7 +219,7 @@ export class Collection extends Emitter {
   // Writing
 
   #write(id, kind, data) {
-    const write = { id: crypto.randomUUID(), kind, data, answered: false };
+    const write = { id: mutationId(), kind, data, answered: false };
     const entry = this.#rows.write(id, write);
     this.#changed();
     const before = this.#queues.get(entry);

@@ -83,7 +83,7 @@ export class Http {
    * @param {string} [mutation] comes back in the events that this write causes
    * @returns {Promise<{data: any, response: Response}>}
    */
-  write(method, url, body, mutation = crypto.randomUUID()) {
+  write(method, url, body, mutation = mutationId()) {
     this.mutations.add(mutation);
     const headers = { "X-Mutation-ID": mutation };
     if (!this.token) headers["X-CSRFToken"] = this.csrf();
@@ -110,6 +110,11 @@ export class Http {
       throw new ApiError(0); // cut off in the middle
     }
   }
+}
+
+/** A name for a write. (crypto.randomUUID exists only on HTTPS and localhost.) */
+export function mutationId() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
 }
 
 const LINK = /<([^>]*)>((?:\s*;\s*[^=;,\s]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^",;\s]*))?)*)/g;

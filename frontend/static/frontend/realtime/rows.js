@@ -84,6 +84,8 @@ export class Rows {
    */
   apply(action, change, channels = 1) {
     const { data, channel, mutation } = change;
+    const created = this.#entries.get(mutation);
+    if (created?.id === null) this.#identify(created, data.id);
     let entry = this.find(data.id);
     if (action === "deleted" || action === "left") {
       if (!entry) return false;
@@ -94,8 +96,6 @@ export class Rows {
       this.#set(entry, null);
       return action === "left" && channels > 1;
     }
-    const created = mutation && this.#entries.get(mutation);
-    if (!entry && created?.id === null) this.#identify((entry = created), data.id);
     entry = this.#put(data);
     entry.channels.add(channel);
     this.#settle(entry, mutation);
@@ -153,7 +153,12 @@ export class Rows {
 
   #identify(entry, id) {
     const twin = this.#byId.get(String(id));
-    if (twin && twin !== entry) this.#entries.delete(twin.key);
+    if (twin) {
+      // A snapshot knew the row before anybody said that it is the one created here.
+      this.#entries.delete(twin.key);
+      this.#set(entry, twin.base);
+      entry.channels = twin.channels;
+    }
     entry.id = id;
     this.#byId.set(String(id), entry);
   }

@@ -15,13 +15,15 @@
  * 3. If not, a second connection for the old and the new channels is opened, resuming from R, while
  *    the first goes on (make before break: a refusal harms nobody). As R <= Q, it brings all that the new
  *    subscription lacks, in the log's order. Once it is open the first is closed. To the old
- *    subscriptions it repeats just what was recorded since R; these they skip by their ids: nothing
- *    twice, and since both connections deliver in the log's order, nothing lost in between.
- *    R is that of the oldest recording of all, so that it suits every load that is under way.
+ *    subscriptions it repeats what they have got since R; each skips that by its ids: nothing twice, and
+ *    since both connections deliver in the log's order, nothing lost in between.
+ *    R is that of the oldest recording of all, so that it suits every load that is under way; their
+ *    recordings start anew with the second connection, whose repetitions they need, and so are always
+ *    the deliveries of one connection, in the log's order.
  * 4. Events between R and Q are older than the rows. They are whole objects, the last one of an object
  *    is the state that the row has, and it is on its way already: applying them in order ends where the
  *    rows are. All events of one network chunk are handed over together, so that no older state is
- *    painted; if Q itself is among them, everything up to it is dropped instead.
+ *    painted; if Q itself is among the first of them, everything up to it is dropped instead.
  * 5. Without any position (first load of the page) the stream starts at Q, exactly. Then loads take
  *    turns, because between two first positions nothing says which is older.
  * 6. A lost connection resumes from the last id. If the server can't, it says `stream-reset`, and
@@ -32,6 +34,7 @@ import { Backoff } from "./backoff.js";
 import { Connection, isAllowed } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ApiError } from "./http.js";
+import { Seen } from "./seen.js";
 
 /** Channels nobody needs any more are left after a while, in one go with whatever else changes. */
 const SHRINK_DELAY = 1000;
@@ -65,10 +68,10 @@ export class Stream extends Emitter {
   #http;
   #url;
   #position = null;
-  /** @type {Map<Subscription, {attached: boolean, skip: Set<string>, cut: string|null}>} */
+  /** @type {Map<Subscription, {attached: boolean, seen: Seen, cut: string|null, recording: object|null}>} */
   #members = new Map();
   #recordings = new Set();
-  #skip = new Set();
+  #seen = new Seen();
   #turn = null;
   #live = null; // the connection that delivers
   #next = null; // the one that is being opened to replace it
@@ -87,13 +90,13 @@ export class Stream extends Emitter {
     addEventListener("offline", () => this.#interrupt());
     addEventListener("pagehide", () => this.#pause());
     addEventListener("pageshow", (event) => event.persisted && this.#resume());
-    document.addEventListener("visibilitychange", () => this.#seen(!document.hidden));
+    document.addEventListener("visibilitychange", () => this.#shown(!document.hidden));
   }
 
   /** Begins a recording; `release` it. The very first waits until it alone can set the start. */
   async record() {
     while (this.#position === null && this.#turn) await this.#turn;
-    const recording = { position: this.#position, changes: new Map(), broken: false, done: null };
+    const recording = { position: this.#position, changes: [], broken: false, done: null };
     if (this.#position === null) this.#turn = new Promise((resolve) => (recording.done = resolve));
     this.#recordings.add(recording);
     return recording;
@@ -118,8 +121,7 @@ export class Stream extends Emitter {
    * @param {string|null} position the snapshot's; null to begin now
    */
   join(subscription, recording, position) {
-    const skip = this.#members.get(subscription)?.skip ?? new Set();
-    const member = { attached: false, skip, cut: position, recording };
+    const member = { attached: false, seen: new Seen(), cut: position, recording };
     this.#members.set(subscription, member);
     this.#position ??= position;
     recording.position ??= this.#position;
@@ -129,7 +131,7 @@ export class Stream extends Emitter {
       subscription.reset("lost while loading");
     } else if (this.#carries(subscription.channels)) {
       this.#attach(member);
-      this.#hand(subscription, member, [...recording.changes.values()], new Set());
+      this.#hand(subscription, member, recording.changes);
     } else {
       this.#schedule(0);
     }
@@ -191,7 +193,6 @@ export class Stream extends Emitter {
       events: (connection, events) => this.#receive(connection, events),
       end: (connection, error) => this.#ended(connection, error),
     });
-    this.#next.origin = oldest ?? null;
     if (!this.#live && this.state !== "reconnecting") this.#enter("connecting");
   }
 
@@ -200,7 +201,7 @@ export class Stream extends Emitter {
     for (const event of events) {
       if (event.type === "stream-open") this.#opened(connection);
       if (connection !== this.#live) continue; // something before its opening: not this protocol
-      if (event.lastEventId) this.#position = event.lastEventId;
+      if (event.lastEventId && !elsewhere(connection, event)) this.#position = event.lastEventId;
       const message = parse(event);
       if (message === null || event.type === "stream-open" || event.type === "keep-alive") continue;
       if (!event.type.startsWith("stream-")) {
@@ -222,14 +223,9 @@ export class Stream extends Emitter {
     this.#next = null;
     if (connection.retry !== null) this.#backoff.base = connection.retry;
     this.#backoff.reset();
-    const repeated = connection.origin ? [...connection.origin.changes.keys()] : [];
-    repeated.forEach((key) => this.#skip.add(key));
+    for (const recording of this.#recordings) recording.changes = [];
     for (const [subscription, member] of this.#members) {
-      if (member.attached) repeated.forEach((key) => member.skip.add(key));
-      else if (covers(connection.channels, subscription.channels)) {
-        member.skip.clear();
-        this.#attach(member);
-      }
+      if (!member.attached && covers(connection.channels, subscription.channels)) this.#attach(member);
     }
     this.#enter("open");
     this.emit("open");
@@ -238,37 +234,31 @@ export class Stream extends Emitter {
 
   #deliver(changes) {
     if (!changes.length) return;
-    for (const recording of this.#recordings) {
-      for (const change of changes) {
-        if (change.id === null) continue;
-        recording.changes.delete(keyOf(change)); // a repetition goes to the end: the log's order
-        recording.changes.set(keyOf(change), change);
-      }
-    }
+    for (const recording of this.#recordings) recording.changes.push(...changes);
     for (const [subscription, member] of [...this.#members]) {
-      if (member.attached) this.#hand(subscription, member, changes, member.skip);
+      if (member.attached) this.#hand(subscription, member, changes);
     }
-    for (const change of changes) {
-      if (change.id === null || !this.#skip.delete(keyOf(change))) this.emit("message", change);
-    }
+    for (const change of changes) if (this.#seen.isNew(change)) this.emit("message", change);
   }
 
-  #hand(subscription, member, changes, skip) {
+  #hand(subscription, member, changes) {
+    if (this.#members.get(subscription) !== member) return; // it has left meanwhile
     const at = member.cut === null ? -1 : changes.findLastIndex(({ id }) => id === member.cut);
-    if (at >= 0) member.cut = null;
-    const fresh = changes.slice(at + 1).filter((change) => {
-      if (!subscription.channels.has(change.channel)) return false;
-      return change.id === null || !skip.delete(keyOf(change));
-    });
+    const fresh = changes
+      .slice(at + 1)
+      .filter((change) => subscription.channels.has(change.channel) && member.seen.isNew(change));
+    // Once an older event has been applied, those that make up for it must be, too.
+    if (at >= 0 || fresh.length) member.cut = null;
     if (fresh.length) subscription.deliver(fresh);
   }
 
   #reset({ channels = [], reason = "" }) {
     this.emit("reset", { channels, reason });
-    this.#skip.clear();
-    for (const recording of this.#recordings) recording.broken = true;
-    for (const [subscription, member] of [...this.#members]) {
-      member.skip.clear();
+    for (const recording of this.#recordings) {
+      recording.broken = true;
+      recording.position = this.#position;
+    }
+    for (const subscription of [...this.#members.keys()]) {
       if (channels.some((name) => subscription.channels.has(name))) subscription.reset(reason);
     }
   }
@@ -348,7 +338,7 @@ export class Stream extends Emitter {
     this.#live?.check();
   }
 
-  #seen(visible) {
+  #shown(visible) {
     clearTimeout(this.#hidden);
     if (visible) this.#resume();
     else this.#hidden = setTimeout(() => this.#pause(), HIDDEN_DELAY);
@@ -371,9 +361,12 @@ export class Stream extends Emitter {
   }
 }
 
-/** One change on two channels is two events. */
-function keyOf(change) {
-  return `${change.id} ${change.channel}`;
+/**
+ * Whether a stream says that it starts elsewhere than it was asked to. A reset follows, and should the
+ * line break before it comes, resuming from that new position would hide that anything was lost.
+ */
+function elsewhere(connection, { type, lastEventId }) {
+  return type === "stream-open" && Boolean(connection.position) && lastEventId !== connection.position;
 }
 
 function covers(larger, smaller) {
