@@ -59,6 +59,7 @@ class StreamSchema(OpenApiViewExtension):
                     (200, "text/event-stream"): OpenApiResponse(stream),
                     (200, "application/json"): page,
                     403: OpenApiResponse(description="No right to all of these channels."),
+                    404: OpenApiResponse(description="No such format."),
                     406: OpenApiResponse(description="Neither event-stream, html nor json."),
                 },
             )

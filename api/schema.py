@@ -40,11 +40,9 @@ def _add_errors(answers: Any, path: str, method: str) -> None:
         errors = {"406": "No such format.", "429": "Too many requests."}
     if "{" in path:
         errors["404"] = "There is no such object, or it is not yours to see."
+    errors["400"] = "A parameter, a header or a field is wrong."
     if method in ("post", "put", "patch"):
-        errors["400"] = "A field or header is wrong."
         errors["415"] = "Wrong media type."
-    elif method == "get":
-        errors["400"] = "A parameter is wrong."
     if path.startswith("/api/todo-lists/{") and method == "delete":
         errors["403"] = "Only the list's owner may do this."
     for code, description in errors.items():

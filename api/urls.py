@@ -14,6 +14,10 @@ router = DefaultRouter()
 router.register("todo-lists", TodoListViewSet, basename="todo-list")
 router.register("todo-items", TodoItemViewSet, basename="todo-item")
 
+handler400 = "api.views.bad_request"
+handler404 = "api.views.not_found"
+handler500 = "api.views.server_error"
+
 urlpatterns = [
     path("", include("frontend.urls")),
     path("accounts/login/", auth.LoginView.as_view(), name="login"),

@@ -1,7 +1,35 @@
 """Views that belong to no application."""
 
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import AnonRateThrottle
+
+
+API = "/api/"
+
+
+def bad_request(request: HttpRequest, exception: Any) -> HttpResponse:
+    """A 400 that no view has answered; in the API it is JSON, as all its errors are."""
+    if request.path.startswith(API):
+        return JsonResponse({"detail": "Bad request."}, status=400)
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Any) -> HttpResponse:
+    """A 404 that no view has answered."""
+    if request.path.startswith(API):
+        return JsonResponse({"detail": "Not found."}, status=404)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A 500."""
+    if request.path.startswith(API):
+        return JsonResponse({"detail": "Server error."}, status=500)
+    return defaults.server_error(request)
 
 
 class TokenView(ObtainAuthToken):
