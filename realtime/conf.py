@@ -43,8 +43,6 @@ class Settings:
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000
     PRUNE_INTERVAL: float = 60.0
-    BROKER: str = "memory"
-    """How workers tell each other of events."""
     THREADS: int = 8
     """Threads that run Django's requests in each worker."""
 
