@@ -13,7 +13,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").
 
 @pytest.fixture(scope="module")
 def table():
-    rows = re.findall(r"^\| (`[A-Z][^|]*) \| ([^|]*) \|", (ROOT / "README.md").read_text(), re.M)
+    rows = re.findall(r"^\| (`[A-Z][^|]*) \|([^|]*)\|", (ROOT / "README.md").read_text(), re.M)
     return {
         name: default.strip().strip("`") for names, default in rows
         for name in re.findall(r"`(\w+)`", names)
