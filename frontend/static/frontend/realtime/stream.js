@@ -34,12 +34,13 @@ import { Backoff } from "./backoff.js";
 import { Connection, isAllowed } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ApiError } from "./http.js";
+import { watchPage } from "./lifecycle.js";
+import { Member, Members, covers } from "./members.js";
+import { Recordings } from "./recordings.js";
 import { Seen } from "./seen.js";
 
 /** Channels nobody needs any more are left after a while, in one go with whatever else changes. */
 const SHRINK_DELAY = 1000;
-/** A hidden page lets its connection go: browsers allow six to a host. It resumes when seen. */
-const HIDDEN_DELAY = 60_000;
 
 /**
  * @typedef {object} Change one event of a stream
@@ -51,15 +52,6 @@ const HIDDEN_DELAY = 60_000;
  * @property {string|null} id null if it is in no log
  */
 
-/**
- * @typedef {object} Subscription what `Stream.join` takes
- * @property {Set<string>} channels
- * @property {(changes: Change[]) => void} deliver
- * @property {(reason: string) => void} reset some changes are lost: load anew
- * @property {(error: ApiError, channels: string[]) => void} refuse there is no right to these channels;
- *   the stream has left them
- */
-
 /** Emits `state`, `open`, `message`, `reset` and `error`. */
 export class Stream extends Emitter {
   /** connecting, open, reconnecting, closed or forbidden */
@@ -68,16 +60,13 @@ export class Stream extends Emitter {
   #http;
   #url;
   #position = null;
-  /** @type {Map<Subscription, {attached: boolean, seen: Seen, cut: string|null, recording: object|null}>} */
-  #members = new Map();
-  #recordings = new Set();
+  #members = new Members();
+  #recordings = new Recordings();
   #seen = new Seen();
-  #turn = null;
   #live = null; // the connection that delivers
   #next = null; // the one that is being opened to replace it
   #timer = null;
   #due = 0;
-  #hidden = null;
   #paused = false;
   #backoff = new Backoff();
 
@@ -86,52 +75,42 @@ export class Stream extends Emitter {
     super();
     this.#http = http;
     this.#url = url;
-    addEventListener("online", () => this.#wake());
-    addEventListener("offline", () => this.#interrupt());
-    addEventListener("pagehide", () => this.#pause());
-    addEventListener("pageshow", (event) => event.persisted && this.#resume());
-    document.addEventListener("visibilitychange", () => this.#shown(!document.hidden));
+    watchPage({
+      online: () => this.#wake(),
+      offline: () => this.#interrupt(),
+      away: () => this.#pause(),
+      back: () => this.#resume(),
+    });
   }
 
   /** Begins a recording; `release` it. The very first waits until it alone can set the start. */
-  async record() {
-    while (this.#position === null && this.#turn) await this.#turn;
-    const recording = { position: this.#position, changes: [], broken: false, done: null };
-    if (this.#position === null) this.#turn = new Promise((resolve) => (recording.done = resolve));
-    this.#recordings.add(recording);
-    return recording;
+  record() {
+    return this.#recordings.begin(() => this.#position);
   }
 
   release(recording) {
-    this.#recordings.delete(recording);
-    this.#endTurn(recording);
-  }
-
-  #endTurn(recording) {
-    if (!recording.done) return;
-    this.#turn = null;
-    recording.done();
-    recording.done = null;
+    this.#recordings.release(recording);
   }
 
   /**
    * Subscribes, or changes the channels of a subscription.
-   * @param {Subscription} subscription
-   * @param {object} recording begun before the snapshot was asked for; it will be released
+   * @param {import("./members.js").Subscription} subscription
+   * @param {import("./recordings.js").Recording} recording begun before the snapshot was asked for; it will be released
    * @param {string|null} position the snapshot's; null to begin now
    */
   join(subscription, recording, position) {
-    const member = { attached: false, seen: new Seen(), cut: position, recording };
+    const member = new Member(subscription, recording, position);
+    this.leave(subscription); // what it waited for, it may not wait for any more
     this.#members.set(subscription, member);
     this.#position ??= position;
     recording.position ??= this.#position;
-    if (position !== null) this.#endTurn(recording);
+    if (position !== null) this.#recordings.started(recording);
     if (recording.broken) {
       this.#attach(member);
       subscription.reset("lost while loading");
     } else if (this.#carries(subscription.channels)) {
       this.#attach(member);
-      this.#hand(subscription, member, recording.changes);
+      member.hand(recording.changes);
     } else {
       this.#schedule(0);
     }
@@ -147,7 +126,7 @@ export class Stream extends Emitter {
 
   /** Ends everything. */
   close() {
-    for (const subscription of [...this.#members.keys()]) this.leave(subscription);
+    for (const subscription of this.#members.subscriptions()) this.leave(subscription);
     this.#stop("closed");
   }
 
@@ -163,12 +142,6 @@ export class Stream extends Emitter {
     return !this.#next || covers(this.#next.channels, channels);
   }
 
-  #wanted() {
-    const wanted = new Set();
-    for (const { channels } of this.#members.keys()) for (const name of channels) wanted.add(name);
-    return wanted;
-  }
-
   #schedule(delay) {
     const due = Date.now() + delay;
     if (this.#timer !== null && this.#due <= due) return;
@@ -182,13 +155,12 @@ export class Stream extends Emitter {
 
   #open() {
     if (this.#paused) return;
-    const wanted = this.#wanted();
+    const wanted = this.#members.channels();
     if (!wanted.size) return this.#stop(this.state === "forbidden" ? "forbidden" : "closed");
     if (this.#next && covers(this.#next.channels, wanted)) return;
     if (this.#live && sameSet(this.#live.channels, wanted)) return;
     this.#next?.close();
-    const [oldest] = this.#recordings;
-    const position = oldest?.position ?? this.#position;
+    const position = this.#recordings.oldest?.position ?? this.#position;
     this.#next = new Connection(this.#http, this.#url, wanted, position, {
       events: (connection, events) => this.#receive(connection, events),
       end: (connection, error) => this.#ended(connection, error),
@@ -221,46 +193,25 @@ export class Stream extends Emitter {
     this.#live?.close();
     this.#live = connection;
     this.#next = null;
-    if (connection.retry !== null) this.#backoff.base = connection.retry;
     this.#backoff.reset();
-    for (const recording of this.#recordings) recording.changes = [];
-    for (const [subscription, member] of this.#members) {
-      if (!member.attached && covers(connection.channels, subscription.channels)) this.#attach(member);
-    }
+    this.#recordings.restart();
+    for (const member of this.#members.waiting(connection.channels)) this.#attach(member);
     this.#enter("open");
     this.emit("open");
-    if (!sameSet(connection.channels, this.#wanted())) this.#schedule(0);
+    if (!sameSet(connection.channels, this.#members.channels())) this.#schedule(0);
   }
 
   #deliver(changes) {
     if (!changes.length) return;
-    for (const recording of this.#recordings) recording.changes.push(...changes);
-    for (const [subscription, member] of [...this.#members]) {
-      if (member.attached) this.#hand(subscription, member, changes);
-    }
+    this.#recordings.add(changes);
+    this.#members.hand(changes);
     for (const change of changes) if (this.#seen.isNew(change)) this.emit("message", change);
-  }
-
-  #hand(subscription, member, changes) {
-    if (this.#members.get(subscription) !== member) return; // it has left meanwhile
-    const at = member.cut === null ? -1 : changes.findLastIndex(({ id }) => id === member.cut);
-    const fresh = changes
-      .slice(at + 1)
-      .filter((change) => subscription.channels.has(change.channel) && member.seen.isNew(change));
-    // Once an older event has been applied, those that make up for it must be, too.
-    if (at >= 0 || fresh.length) member.cut = null;
-    if (fresh.length) subscription.deliver(fresh);
   }
 
   #reset({ channels = [], reason = "" }) {
     this.emit("reset", { channels, reason });
-    for (const recording of this.#recordings) {
-      recording.broken = true;
-      recording.position = this.#position;
-    }
-    for (const subscription of [...this.#members.keys()]) {
-      if (channels.some((name) => subscription.channels.has(name))) subscription.reset(reason);
-    }
+    this.#recordings.break(this.#position);
+    for (const subscription of this.#members.subscriptions(channels)) subscription.reset(reason);
   }
 
   #error({ condition, text, channels = [] }) {
@@ -271,9 +222,8 @@ export class Stream extends Emitter {
   }
 
   #refuse(channels, error) {
-    for (const subscription of [...this.#members.keys()]) {
+    for (const subscription of this.#members.subscriptions(channels)) {
       const lost = channels.filter((name) => subscription.channels.has(name));
-      if (!lost.length) continue;
       this.leave(subscription);
       subscription.refuse(error, lost);
     }
@@ -281,12 +231,13 @@ export class Stream extends Emitter {
   }
 
   #ended(connection, error) {
+    if (connection.retry !== null) this.#backoff.base = connection.retry;
     if (connection === this.#live) {
       this.#live = null;
-      if (this.#wanted().size) this.#enter("reconnecting");
+      if (this.#members.size) this.#enter("reconnecting");
     } else if (connection === this.#next) {
       this.#next = null;
-      if (error.status === 401) return this.#refuse([...this.#wanted()], error);
+      if (error.status === 401) return this.#refuse([...this.#members.channels()], error);
       if (!error.temporary) return this.#refused(connection, error);
       // Perhaps there is no room for two connections, here or there. The position is safe.
       this.#live?.close();
@@ -305,9 +256,9 @@ export class Stream extends Emitter {
     }
     if (error.status !== 403) return this.#refuse([...connection.channels], error);
     // Something was taken away while nobody was connected: find out what, and go on with the rest.
-    for (const subscription of [...this.#members.keys()]) {
+    for (const subscription of this.#members.subscriptions()) {
       if (await isAllowed(this.#http, this.#url, subscription.channels)) continue;
-      if (!this.#members.has(subscription)) continue;
+      if (!this.#members.get(subscription)) continue;
       this.leave(subscription);
       subscription.refuse(error, [...subscription.channels]);
     }
@@ -338,12 +289,6 @@ export class Stream extends Emitter {
     this.#live?.check();
   }
 
-  #shown(visible) {
-    clearTimeout(this.#hidden);
-    if (visible) this.#resume();
-    else this.#hidden = setTimeout(() => this.#pause(), HIDDEN_DELAY);
-  }
-
   #pause() {
     this.#paused = true;
     this.#interrupt();
@@ -367,11 +312,6 @@ export class Stream extends Emitter {
  */
 function elsewhere(connection, { type, lastEventId }) {
   return type === "stream-open" && Boolean(connection.position) && lastEventId !== connection.position;
-}
-
-function covers(larger, smaller) {
-  for (const name of smaller) if (!larger.has(name)) return false;
-  return true;
 }
 
 function sameSet(one, other) {

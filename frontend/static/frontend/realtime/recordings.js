@@ -1,0 +1,59 @@
+/** What the stream delivers while snapshots are on their way. Why, says `stream.js`. */
+
+/**
+ * @typedef {object} Recording
+ * @property {string|null} position the stream's when it was begun
+ * @property {import("./stream.js").Change[]} changes delivered since, by one connection
+ * @property {boolean} broken whether changes were lost meanwhile: the snapshot must be taken anew
+ */
+
+export class Recordings {
+  #open = new Set(); // oldest first
+  #turn = null;
+  #endTurn = null;
+
+  /** @returns {Recording|undefined} */
+  get oldest() {
+    return this.#open.values().next().value;
+  }
+
+  /**
+   * Begins one. As long as there is no position, only one is under way, whose snapshot will set it.
+   * @param {() => string|null} position
+   * @returns {Promise<Recording>}
+   */
+  async begin(position) {
+    while (position() === null && this.#turn) await this.#turn;
+    const recording = { position: position(), changes: [], broken: false, first: position() === null };
+    if (recording.first) this.#turn = new Promise((resolve) => (this.#endTurn = resolve));
+    this.#open.add(recording);
+    return recording;
+  }
+
+  /** There is a position now, if `recording` was the first. */
+  started(recording) {
+    if (!recording.first) return;
+    recording.first = false;
+    this.#turn = null;
+    this.#endTurn();
+  }
+
+  release(recording) {
+    this.#open.delete(recording);
+    this.started(recording);
+  }
+
+  add(changes) {
+    for (const recording of this.#open) recording.changes.push(...changes);
+  }
+
+  /** A connection takes over, and repeats what was recorded. */
+  restart() {
+    for (const recording of this.#open) recording.changes = [];
+  }
+
+  /** The server goes on from another position. */
+  break(position) {
+    for (const recording of this.#open) Object.assign(recording, { position, broken: true });
+  }
+}

@@ -1,0 +1,266 @@
+/** Scenes with the client and a model of the server; each returns what was seen. */
+
+import { Realtime } from "/static/frontend/realtime.js";
+import { BASE, World, json, until } from "./world.js";
+
+async function scene(list = 1, count = 2) {
+  const world = new World();
+  for (let place = 1; place <= count; place += 1) world.create({ list, place, text: `row ${place}` });
+  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "secret" });
+  const rows = client.collection("rows", { params: { list, ordering: "place,id" } });
+  await rows.subscribe();
+  await client.ready;
+  return { world, client, rows };
+}
+
+const texts = (rows) => rows.items.map(({ text }) => text);
+const soon = (condition, what) => until(condition, () => what);
+const streams = (world) => world.requests.filter(({ path }) => path === "events/");
+
+export async function optimistic() {
+  const { world, rows } = await scene();
+  const promise = rows.update(1, { text: "changed" });
+  const atOnce = texts(rows);
+  const pending = rows.entries[0].pending;
+  const answer = await promise;
+  await soon(() => !rows.entries[0].pending, "the write to settle");
+  const { headers } = world.requests.find(({ method }) => method === "PATCH");
+  return { atOnce, pending, answer: answer.text, settled: texts(rows), headers };
+}
+
+export async function refused() {
+  const { rows } = await scene();
+  const errors = [];
+  rows.on("error", (error) => errors.push([error.status, error.message, error.write.kind]));
+  const promise = rows.update(1, { text: "refuse" });
+  const atOnce = texts(rows);
+  const rejected = await promise.then(() => false, ({ data }) => data);
+  return { atOnce, after: texts(rows), errors, rejected };
+}
+
+export async function manyWrites() {
+  const { world, rows } = await scene();
+  rows.update(1, { text: "a" });
+  const bad = rows.update(1, { text: "refuse", place: 9 }).catch(() => "refused");
+  rows.update(1, { place: 7 });
+  const last = rows.update(1, { text: "c" });
+  const atOnce = { ...rows.items.find(({ id }) => id === 1) };
+  world.update(1, { note: "by another" });
+  await Promise.all([bad, last]);
+  await soon(() => rows.entries.every(({ pending }) => !pending), "the writes to settle");
+  return { atOnce, real: world.rows.get(1), shown: rows.items.find(({ id }) => id === 1) };
+}
+
+/** What a person sees of a row while the answer is faster than the events before it. */
+export async function answerBeforeEvents() {
+  const { world, rows } = await scene();
+  const seen = new Set();
+  rows.on("change", () => seen.add(`${rows.items[0].text}/${rows.items[0].note ?? ""}`));
+  world.latency = 40; // of the streams; the write's own is awaited by nobody
+  world.update(1, { note: "by another" });
+  world.latency = 0;
+  await rows.update(1, { text: "mine" });
+  await soon(() => rows.items[0].note && !rows.entries[0].pending, "all to arrive");
+  return [...seen];
+}
+
+export async function created() {
+  const { world, rows } = await scene();
+  const promise = rows.create({ list: 1, text: "new", place: 3 });
+  const { key, row } = rows.entries[2];
+  rows.update(key, { text: "newer" });
+  const atOnce = texts(rows);
+  const { id } = await promise;
+  await soon(() => world.rows.get(id)?.text === "newer", "the second write");
+  await soon(() => rows.entries.every(({ pending }) => !pending), "the writes to settle");
+  return { atOnce, temporary: row.id === key, sameKey: rows.entries[2].key === key, shown: rows.items[2], real: world.rows.get(id) };
+}
+
+export async function deleted() {
+  const { world, rows } = await scene(1, 3);
+  rows.delete(2);
+  const atOnce = texts(rows);
+  world.delete(3);
+  await rows.delete(3).catch(() => {}); // both at once: it is gone, as wished
+  await soon(() => !world.rows.has(2) && rows.items.length === 1, "the deletions");
+  return { atOnce, after: texts(rows) };
+}
+
+export async function nothingChanged() {
+  const { world, rows } = await scene();
+  await rows.update(1, { text: "row 1" }); // causes no event
+  world.update(1, { text: "by another" });
+  await soon(() => texts(rows)[0] === "by another", "the other's change to show");
+  return texts(rows);
+}
+
+export async function filtered() {
+  const { world, rows } = await scene(1, 3);
+  world.update(2, { list: 2 });
+  await soon(() => rows.items.length === 2, "the row to leave");
+  const without = texts(rows);
+  rows.update(3, { list: 5 });
+  const mine = texts(rows);
+  world.update(2, { list: 1, place: 0 });
+  await soon(() => rows.items[0].id === 2, "the row to enter, in order");
+  return { without, mine, after: texts(rows) };
+}
+
+export async function reset() {
+  const { world, client, rows } = await scene();
+  const resets = [];
+  client.onReset((detail) => resets.push(detail));
+  const before = world.requests.length;
+  world.streams.forEach((stream) => stream.break());
+  world.update(1, { text: "unheard" });
+  world.delete(2);
+  world.floor = world.log.length;
+  await soon(() => texts(rows).join() === "unheard", "the rows to be loaded anew");
+  const loads = world.requests.slice(before).filter(({ path }) => path === "rows/").length;
+  return { resets, loads };
+}
+
+export async function resumed() {
+  const { world, client, rows } = await scene();
+  const states = [];
+  client.onState((state) => states.push(state));
+  world.update(1, { text: "heard" });
+  await soon(() => texts(rows)[0] === "heard", "the first change");
+  const last = world.id(world.log.length);
+  const before = world.requests.length;
+  world.streams.forEach((stream) => stream.break());
+  world.update(2, { text: "missed" });
+  await soon(() => texts(rows)[1] === "missed", "the missed change");
+  const again = world.requests.slice(before);
+  return { last, ids: again.map(({ headers }) => headers["Last-Event-ID"]), paths: again.map(({ path }) => path), states };
+}
+
+export async function anotherChannel() {
+  const { world, client, rows } = await scene();
+  world.create({ list: 2, text: "other" });
+  const messages = [];
+  client.onMessage(({ id }) => messages.push(world.seq(id)));
+  const most = { open: 0 };
+  const watch = setInterval(() => (most.open = Math.max(most.open, world.streams.size)), 1);
+  const others = client.collection("rows", { params: { list: 2, ordering: "place,id" } });
+  const loading = others.subscribe();
+  for (let count = 0; count < 20; count += 1) {
+    world.update(1, { text: `busy ${count}` });
+    await world.lag();
+  }
+  await loading;
+  await soon(() => streams(world).at(-1).url.searchParams.getAll("channel").length === 2, "the stream of both");
+  world.update(3, { text: "live" });
+  await soon(() => texts(others)[0] === "live" && texts(rows)[0] === "busy 19", "both to be live");
+  await soon(() => world.streams.size === 1, "the first stream to be closed");
+  clearInterval(watch);
+  const own = world.log.filter(({ seq, channel }) => seq > 3 && channel === "private-list.1");
+  return { open: most.open, heard: messages.filter((seq) => own.some((entry) => entry.seq === seq)), said: own.map(({ seq }) => seq) };
+}
+
+export async function refusedChannel() {
+  const { world, client, rows } = await scene();
+  const [first] = world.streams;
+  const states = [];
+  client.onState((state) => states.push(state));
+  world.forbidden.add("private-list.2");
+  const others = client.collection("rows", { params: { list: 2 } });
+  const told = new Promise((resolve) => others.on("forbidden", ({ status }) => resolve(status)));
+  await others.subscribe();
+  const status = await told;
+  world.update(1, { text: "still live" });
+  await soon(() => texts(rows)[0] === "still live", "the first list to go on");
+  return { status, state: others.state, same: world.streams.has(first), states };
+}
+
+export async function rightEnds() {
+  const { world, client, rows } = await scene();
+  const others = client.collection("rows", { params: { list: 2 } });
+  await others.subscribe();
+  await soon(() => streams(world).length === 2, "the stream of both");
+  await soon(() => world.streams.size === 1, "the first to be closed");
+  world.forbid("private-list.2");
+  await soon(() => others.state === "forbidden", "the second list to be refused");
+  world.update(1, { text: "still live" });
+  await soon(() => texts(rows)[0] === "still live", "the first list to go on");
+  const one = client.state;
+  world.forbid("private-list.1");
+  await soon(() => client.state === "forbidden", "the end");
+  return { one, rows: rows.state };
+}
+
+export async function rightEndedMeanwhile() {
+  const { world, client, rows } = await scene();
+  const others = client.collection("rows", { params: { list: 2 } });
+  await others.subscribe();
+  await soon(() => streams(world).length === 2 && world.streams.size === 1, "one stream of both");
+  world.forbidden.add("private-list.2");
+  world.streams.forEach((stream) => stream.break());
+  await soon(() => others.state === "forbidden", "the second list to be refused");
+  world.update(1, { text: "still live" });
+  await soon(() => texts(rows)[0] === "still live", "the first list to go on");
+  return { state: rows.state, client: client.state };
+}
+
+export async function tooMany() {
+  const { world, client, rows } = await scene();
+  world.intercept = ({ path }) => {
+    return path === "events/" && world.streams.size ? json(429, { detail: "Too many." }) : null;
+  };
+  const others = client.collection("rows", { params: { list: 2 } });
+  await others.subscribe();
+  world.create({ list: 2, text: "live" });
+  await soon(() => texts(others).join() === "live", "the second list, by a stream in place of the first");
+  world.update(1, { text: "live" });
+  await soon(() => texts(rows)[0] === "live", "the first list to go on");
+  return world.streams.size;
+}
+
+export async function signedOut() {
+  const { world, client, rows } = await scene();
+  world.intercept = () => json(401, { detail: "Who are you?" });
+  world.streams.forEach((stream) => stream.break());
+  await soon(() => client.state === "forbidden", "the end");
+  return { rows: rows.state, requests: streams(world).length };
+}
+
+export async function shiftedPages() {
+  const world = new World();
+  for (let place = 1; place <= 8; place += 1) world.create({ list: 1, place, text: `row ${place}` });
+  let once = true;
+  world.intercept = ({ url }) => {
+    if (once && url.searchParams.get("offset")) {
+      once = false;
+      world.delete(1); // of the first page: what comes behind moves up
+      world.create({ list: 1, place: 0, text: "new" }); // and their number stays the same
+      world.delete(2);
+    }
+    return null;
+  };
+  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "secret" });
+  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  await rows.subscribe();
+  await soon(() => JSON.stringify(rows.items) === JSON.stringify(world.list(1)), "all rows");
+  return { once, shown: texts(rows), fetched: (await rows.getList()).length, single: (await rows.getSingle(3).catch(() => ({ text: "?" }))).text };
+}
+
+export async function unknownFilter() {
+  const { world, client } = await scene();
+  const rows = client.collection("rows", { params: { list: 1, search: "x" } });
+  await rows.subscribe();
+  await soon(() => streams(world).length, "the stream");
+  const before = world.requests.length;
+  world.update(1, { text: "x" });
+  await soon(() => world.requests.slice(before).some(({ path }) => path === "rows/"), "the server to be asked");
+  return true;
+}
+
+/** Leaves ways to go on with it. */
+export async function silence() {
+  const { world, client, rows } = await scene();
+  const [stream] = world.streams;
+  globalThis.speak = () => world.update(1, { text: "word" });
+  globalThis.heard = () => texts(rows)[0] === "word";
+  globalThis.count = () => streams(world).length;
+  globalThis.renewed = () => !world.streams.has(stream) && client.state === "open";
+}
