@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
 from django.db.models import Model
@@ -96,7 +95,7 @@ def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
     alias = log.database()
     if alias not in (databases or []) or connections[alias].vendor != "sqlite":
         return []
-    options = django_settings.DATABASES[alias].get("OPTIONS", {})
+    options = connections[alias].settings_dict["OPTIONS"]
     if options.get("transaction_mode") in ("IMMEDIATE", "EXCLUSIVE"):
         return []
     return [

@@ -1,0 +1,108 @@
+"""System checks, the prune command, and what can be said of rights without a server."""
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+from django.db import connection, models
+from django.test.utils import isolate_apps
+
+from realtime import checks, log, rights
+from realtime.channels import registry as channels
+from realtime.events import Event
+from realtime.publisher import ModelPublisher, Registry
+from todos.models import TodoItem, TodoList
+from todos.serializers import TodoItemSerializer
+
+
+def test_this_project_has_no_uncovered_write_path(db):
+    assert run_checks(databases=["default"]) == []
+
+
+class ItemPublisher(ModelPublisher):
+    serializer_class = TodoItemSerializer
+
+    def channels(self, obj):
+        return []
+
+
+def ids(monkeypatch, model, publisher_class=ItemPublisher):
+    registry = Registry()
+    registry.add(model, publisher_class)
+    monkeypatch.setattr(checks, "registry", registry)
+    monkeypatch.setattr(checks, "watched_models", lambda: [model])
+    return [message.id for message in checks.check_coverage()]
+
+
+@isolate_apps("todos")
+def test_a_manager_that_is_not_covered_is_named(monkeypatch):
+    class Late(models.Model):
+        class Meta:
+            app_label = "todos"
+
+    assert ids(monkeypatch, Late) == ["realtime.W001"]
+
+
+@isolate_apps("todos")
+def test_an_automatic_table_is_named(monkeypatch):
+    class Tag(models.Model):
+        class Meta:
+            app_label = "todos"
+
+    class Tagged(models.Model):
+        tags = models.ManyToManyField(Tag)
+
+        class Meta:
+            app_label = "todos"
+
+    assert "realtime.W002" in ids(monkeypatch, Tagged)
+
+
+def test_a_relation_that_is_not_followed_is_named(monkeypatch):
+    assert ids(monkeypatch, TodoList) == ["realtime.W003"]
+
+
+def test_a_publisher_that_is_not_complete_is_named(monkeypatch):
+    class Empty(ModelPublisher):
+        pass
+
+    assert set(ids(monkeypatch, TodoItem, Empty)) == {"realtime.E002", "realtime.E003"}
+
+
+def test_a_log_in_another_database_is_named(monkeypatch):
+    monkeypatch.setattr(log, "database", lambda: "elsewhere")
+    assert "realtime.E001" in ids(monkeypatch, TodoItem)
+
+
+def test_sqlite_without_the_write_lock_is_named(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    (message,) = checks.check_database(databases=["default"])
+    assert message.id == "realtime.E004"
+    assert checks.check_database(databases=None) == []
+
+
+@pytest.mark.django_db
+def test_the_prune_command_says_what_it_did(capsys):
+    log.append([Event("a", "x", "1")])
+    log.sequence()
+    call_command("realtime_prune", max_events=0)
+    assert capsys.readouterr().out == "Deleted 1 events.\n"
+    for options in ({"max_events": -1}, {"max_age": -1.0}):
+        with pytest.raises(CommandError):
+            call_command("realtime_prune", **options)
+
+
+@pytest.mark.django_db
+def test_an_event_puts_just_the_channels_of_its_object_in_doubt(alice):
+    channels.readable(alice, ["private-todo-list.1"])  # Now the rule's model is known.
+    subscribed = ["private-todo-list.1", "private-todo-list.11", "private-user.1", "news"]
+
+    def doubtful(kind, data='{"id":1}', channel="private-user.9"):
+        return rights.doubtful([Event(channel, kind, data)], subscribed)
+
+    assert doubtful("todo-list.left") == {"private-todo-list.1"}
+    assert doubtful("todo-list.deleted") == {"private-todo-list.1"}
+    assert doubtful("todo-list.updated") == set()
+    assert doubtful("todo-item.deleted") == set()
+    assert doubtful("something.deleted") == set()
+    assert doubtful("recheck", '["news", "gone"]', rights.CONTROL) == {"news"}
+    assert doubtful("recheck", '["news"]', "news") == set()

@@ -1,0 +1,196 @@
+"""The worker's own promises, in one event loop: holes, restores, late rights, broken checks."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from django.db import connections
+from django.test import override_settings
+
+from realtime import log, models, rights, sequencer, sse
+from realtime.events import Event
+from realtime.grants import Grant
+from realtime.hub import Subscriber
+from realtime.triggers import trigger
+from realtime.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@asynccontextmanager
+async def running():
+    worker = Worker()
+    await worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+def attach(worker, *channels, grant=None):
+    subscriber = Subscriber(channels, worker.hub.position, sse.encode, grant=grant or Grant())
+    assert worker.hub.subscribe(subscriber)
+    return subscriber
+
+
+async def received(subscriber, *texts: bytes):
+    """Waits until the subscriber has got all of these."""
+    got = b""
+    async with asyncio.timeout(10):
+        woken = asyncio.Event()
+        subscriber.on_write(woken.set)
+        while not all(text in got for text in texts):
+            got += subscriber.take()
+            if all(text in got for text in texts):
+                break
+            await woken.wait()
+            woken.clear()
+    return got
+
+
+def in_thread(function: Callable, *args):
+    def call():
+        try:
+            function(*args)
+        finally:
+            connections.close_all()
+
+    return asyncio.to_thread(call)
+
+
+def run(main):
+    asyncio.run(main())
+
+
+def test_what_the_broker_loses_is_read_from_the_log(monkeypatch):
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            monkeypatch.setattr(sequencer.broker, "publish", lambda events: None)
+            await in_thread(trigger, "a", "note", 1)
+            await received(subscriber, b'"data":1}')
+
+    run(main)
+
+
+def test_a_message_that_was_lost_is_healed_in_order(monkeypatch):
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            publish, lost = sequencer.broker.publish, []
+
+            def lose_the_first(events):
+                if lost:
+                    publish(events)
+                else:
+                    lost.append(events)
+
+            monkeypatch.setattr(sequencer.broker, "publish", lose_the_first)
+            await in_thread(trigger, "a", "note", 1)
+            await in_thread(trigger, "a", "note", 2)
+            got = await received(subscriber, b'"data":1}', b'"data":2}')
+            assert got.index(b'"data":1}') < got.index(b'"data":2}')
+            assert got.count(b"event: note") == 2
+
+    run(main)
+
+
+def test_what_another_process_numbered_is_found_by_the_tick(monkeypatch):
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            monkeypatch.setattr(sequencer, "wake", lambda: None)
+            await in_thread(trigger, "a", "note", 1)
+            await received(subscriber, b"event: note")
+
+    run(main)
+
+
+def test_a_database_restored_under_the_server_resets_every_stream():
+    def restore():
+        models.Event.objects.all().delete()
+        models.Head.objects.update(seq=0, nonce="restored", floor=0, floor_nonce="restored")
+
+    async def main():
+        await in_thread(trigger, "a", "before", 1)
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            await in_thread(restore)
+            await received(subscriber, b"event: stream-reset", b'"reason":"restored"')
+            await in_thread(trigger, "a", "after", 1)
+            await received(subscriber, b"event: after")
+
+    run(main)
+
+
+def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries):
+    async def main():
+        async with running() as worker:
+            checked = worker.hub.position
+            name = f"private-todo-list.{groceries.pk}"
+            # The view has just found that bob may; before the stream is attached, he may not.
+            await in_thread(rights.lost, [(Grant(bob.pk), frozenset([name]))])
+            await in_thread(groceries.members.remove, bob)
+            watcher = attach(worker, f"private-user.{bob.pk}", grant=Grant(bob.pk))
+            await received(watcher, b"todo-list.left")
+            late = attach(worker, name, grant=Grant(bob.pk))
+            worker.welcome(late, checked)
+            await received(late, b"event: stream-error")
+            assert late.ended
+
+    groceries.members.add(bob)
+    log.sequence()
+    run(main)
+
+
+def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceries, monkeypatch):
+    async def main():
+        async with running() as worker:
+            name = f"private-todo-list.{groceries.pk}"
+            one = attach(worker, name, grant=Grant(alice.pk))
+            lost = rights.lost
+            monkeypatch.setattr(rights, "lost", lambda held: 1 / 0)
+            worker._suspect(one)
+            await asyncio.sleep(0)
+            monkeypatch.setattr(rights, "lost", lost)
+            await in_thread(groceries.delete)
+            await received(one, b"todo-list.deleted", b"event: stream-error")
+
+    log.sequence()
+    run(main)
+
+
+def test_a_reader_that_takes_nothing_is_cut():
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            task = asyncio.get_running_loop().create_future()
+            leave = worker.attend(subscriber, task)
+            subscriber.stalled_since = asyncio.get_running_loop().time() - 60
+            async with asyncio.timeout(10):
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            assert subscriber.cut
+            leave()
+
+    with override_settings(REALTIME_KEEP_ALIVE=0.2):
+        run(main)
+
+
+def test_ephemeral_events_reach_those_who_are_there():
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            await in_thread(lambda: trigger("a", "typing", 1, ephemeral=True))
+            got = await received(subscriber, b"event: typing")
+            assert b"id:" not in got
+
+    run(main)
+
+
+def test_the_control_channel_is_nobodys(alice):
+    from realtime.channels import registry
+
+    assert registry.readable(alice, [rights.CONTROL]) == set()
+    assert Event(rights.CONTROL, "x", "1").channel == "realtime.control"
