@@ -32,6 +32,7 @@ export class World {
   log = [];
   floor = 0;
   streams = new Set();
+  mostStreams = 0;
   requests = [];
   forbidden = new Set();
   latency = 4;
@@ -175,6 +176,7 @@ class ModelStream {
     this.response = new Response(body, { headers: { "Content-Type": "text/event-stream" } });
     signal?.addEventListener("abort", () => this.break());
     world.streams.add(this);
+    world.mostStreams = Math.max(world.mostStreams, world.streams.size);
     const start = world.id(lost ? head : from);
     this.#send(`retry: 1\nid: ${start}\nevent: stream-open\ndata: {}\n\n`);
     if (lost) this.#tell("stream-reset", { channels: [...channels], reason: "pruned" }, start);
