@@ -7,7 +7,6 @@ from django.views import defaults
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import AnonRateThrottle
 
-
 API = "/api/"
 
 
