@@ -103,7 +103,7 @@ class _Stream:
 
     async def run(self, response: Response, receive: Receive, send: Send) -> None:
         if not self._hub.admit(self._owner, self._quota):
-            await _refuse(send, "You have too many streams open.")
+            await _refuse(response, send, "You have too many streams open.")
             return
         loop = asyncio.get_running_loop()
         sending = loop.create_task(self._send(response, send))
@@ -169,12 +169,13 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _refuse(send: Send, detail: str) -> None:
+async def _refuse(response: Response, send: Send, detail: str) -> None:
+    """Answers 429 in place of a stream, with the headers that middleware has set, such as CORS's."""
     body = dumps({"detail": detail}).encode()
-    headers = [
+    headers = [header for header in response.headers if header[0] != b"content-type"]
+    headers += [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
     ]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send(_body(body, more=False))

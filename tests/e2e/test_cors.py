@@ -37,6 +37,18 @@ def test_streams_keep_the_same_rules(server, origin):
         assert "origin" in answer.headers["vary"].lower()
 
 
+def test_a_refusal_can_be_read_by_another_origin(make_server):
+    server = make_server(CORS_ALLOWED_ORIGINS=ORIGIN, REALTIME_MAX_STREAMS_PER_USER="1")
+    headers = {"Authorization": f"Token {server.token()}", "Origin": ORIGIN}
+    url = f"{server.url}/api/events/?channel=private-user.1"
+    with httpx.stream("GET", url, headers=headers) as first:
+        assert first.status_code == 200
+        second = httpx.get(url, headers=headers)
+        assert second.status_code == 429
+        assert second.headers["access-control-allow-origin"] == ORIGIN
+        assert second.json()["detail"]
+
+
 def test_a_preflight_allows_what_a_client_sends(server):
     wanted = "authorization,content-type,last-event-id,x-mutation-id"
     headers = {

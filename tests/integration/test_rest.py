@@ -132,6 +132,7 @@ def test_filters_search_and_ordering(api, alice, groceries):
     assert texts(f"todo_list={groceries.pk}&done=false") == ["1"]
     assert texts("search=ITEM 2") == ["2"]
     assert texts("ordering=-text") == ["2", "1", "0"]
+    assert texts("ordering=-position") == ["0", "1", "2"]
     assert texts("ordering=position") == ["0", "1", "2"]
     assert api.get("/api/todo-lists/?search=groc").json()["count"] == 1
     assert api.get("/api/todo-lists/?ordering=-name").json()["results"][0]["name"] == "Other"

@@ -178,6 +178,26 @@ def test_a_reader_that_takes_nothing_is_cut():
         run(main)
 
 
+def test_the_log_prunes_itself():
+    async def main():
+        await in_thread(trigger, "a", "note", 1)
+        async with running():
+            for _ in range(3):
+                await in_thread(trigger, "a", "note", 2)
+            async with asyncio.timeout(10):
+                while (await asyncio.to_thread(pruned)) == 0:
+                    pass
+
+    def pruned():
+        try:
+            return log.extent().floor.seq
+        finally:
+            connections.close_all()
+
+    with override_settings(REALTIME_PRUNE_INTERVAL=0.1, REALTIME_LOG_MAX_EVENTS=2):
+        run(main)
+
+
 def test_ephemeral_events_reach_those_who_are_there():
     async def main():
         async with running() as worker:
