@@ -170,7 +170,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _refuse(response: Response, send: Send, detail: str) -> None:
-    """Answers 429 in place of a stream, with the headers that middleware has set, such as CORS's."""
+    """Answers 429 in place of a stream, with the headers that middlewares have set, as CORS's."""
     body = dumps({"detail": detail}).encode()
     headers = [header for header in response.headers if header[0] != b"content-type"]
     headers += [

@@ -131,8 +131,8 @@ def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries
             name = f"private-todo-list.{groceries.pk}"
             # The view has just found that bob may; before the stream is attached, he may not.
             await in_thread(rights.lost, [(Grant(bob.pk), frozenset([name]))])
-            await in_thread(groceries.members.remove, bob)
             watcher = attach(worker, f"private-user.{bob.pk}", grant=Grant(bob.pk))
+            await in_thread(groceries.members.remove, bob)
             await received(watcher, b"todo-list.left")
             late = attach(worker, name, grant=Grant(bob.pk))
             worker.welcome(late, checked)
