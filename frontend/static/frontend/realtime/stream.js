@@ -223,6 +223,7 @@ export class Stream extends Emitter {
 
   #refuse(channels, error) {
     for (const subscription of this.#members.subscriptions(channels)) {
+      if (!this.#members.get(subscription)) continue; // it has left, because another was refused
       const lost = channels.filter((name) => subscription.channels.has(name));
       this.leave(subscription);
       subscription.refuse(error, lost);

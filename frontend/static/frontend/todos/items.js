@@ -57,6 +57,7 @@ export class ItemsView {
     this.#form.reset();
     this.#enable();
     this.#element.replaceChildren(...skeleton());
+    this.#element.setAttribute("aria-busy", "true");
     this.#notice.replaceChildren();
     this.#summary.textContent = "";
     this.#progress.value = 0;
