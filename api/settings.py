@@ -111,11 +111,10 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "api.storage.StaticStorage"
     },
 }
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_MANIFEST_STRICT = False
 
 # Transport. A PaaS ends TLS in its router, which sets X-Forwarded-Proto itself; where nothing in
 # front does, that header must not be believed: set SECURE_PROXY_SSL_HEADER=0 there.

@@ -19,7 +19,9 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Of the module and not of the session: while Playwright runs, this thread has a running event loop,
+# which neither Django's ORM nor asyncio.run() would bear.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     if CHROMIUM is None:
