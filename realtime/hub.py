@@ -115,6 +115,9 @@ class Hub:
     def __len__(self) -> int:
         return len(self._all)
 
+    def __contains__(self, subscriber: object) -> bool:
+        return subscriber in self._all
+
     def __iter__(self) -> Iterator[Subscriber]:
         return iter(list(self._all))
 

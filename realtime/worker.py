@@ -227,9 +227,10 @@ class Worker:
                     subscriber.abort()
                     task.cancel()
                 else:
-                    # One that has read the log further than the hub must not be sent back.
-                    ahead = subscriber.position.seq > position.seq
-                    subscriber.write(bare if ahead else frame)
+                    # Not the hub's position for one that is still reading the log, which would be
+                    # sent past what it lacks, nor for one that has read further, and be sent back.
+                    level = subscriber in self.hub and subscriber.position.seq <= position.seq
+                    subscriber.write(frame if level else bare)
 
     def _is_stalled(self, subscriber: Subscriber) -> bool:
         since = subscriber.stalled_since

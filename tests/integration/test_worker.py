@@ -9,7 +9,7 @@ from django.db import connections
 from django.test import override_settings
 
 from realtime import log, models, rights, sequencer, sse
-from realtime.events import Event
+from realtime.events import Event, EventId
 from realtime.grants import Grant
 from realtime.hub import Subscriber
 from realtime.triggers import trigger
@@ -172,6 +172,26 @@ def test_a_reader_that_takes_nothing_is_cut():
                 with pytest.raises(asyncio.CancelledError):
                     await task
             assert subscriber.cut
+            leave()
+
+    with override_settings(REALTIME_KEEP_ALIVE=0.2):
+        run(main)
+
+
+@pytest.mark.parametrize("where", ["behind", "level", "ahead"])
+def test_a_keep_alive_moves_only_those_who_have_got_everything(where):
+    async def main():
+        await in_thread(trigger, "a", "note", 1)
+        await in_thread(trigger, "a", "note", 2)
+        async with running() as worker:
+            position = worker.hub.position
+            seq = {"behind": 1, "level": position.seq, "ahead": position.seq + 1}[where]
+            one = Subscriber(["a"], EventId(seq, position.nonce), sse.encode, grant=Grant())
+            if where != "behind":
+                assert worker.hub.subscribe(one)
+            leave = worker.attend(one, asyncio.get_running_loop().create_future())
+            got = await received(one, b"event: keep-alive")
+            assert (f"id: {position}".encode() in got) == (where == "level")
             leave()
 
     with override_settings(REALTIME_KEEP_ALIVE=0.2):
