@@ -105,7 +105,8 @@ def test_nothing_jumps_while_it_loads(
         """() => new Promise((resolve) => {
             const observer = new PerformanceObserver((list) => {
                 const entries = list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput);
-                const name = ({ node }) => `${node?.nodeName} ${node?.className}`;
+                const name = ({ node, previousRect: from, currentRect: to }) =>
+                    `${node?.nodeName}.${node?.className} ${from.x},${from.y} to ${to.x},${to.y}`;
                 resolve(entries.map(({ value, sources }) => [value, ...sources.map(name)]));
             });
             observer.observe({ type: "layout-shift", buffered: true });

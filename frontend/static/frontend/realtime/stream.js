@@ -107,6 +107,7 @@ export class Stream extends Emitter {
     if (position !== null) this.#recordings.started(recording);
     if (recording.broken) {
       this.#attach(member);
+      this.#schedule(0);
       subscription.reset("lost while loading");
     } else if (this.#carries(subscription.channels)) {
       this.#attach(member);

@@ -2,6 +2,8 @@
 
 import { h } from "./dom.js";
 
+const grows = CSS.supports("field-sizing", "content");
+
 /**
  * @param {HTMLElement} holder gets the field in place of its button
  * @param {object} options
@@ -44,6 +46,11 @@ export function edit(holder, { value, label, limit, className, save, ended = () 
     on: { keydown, blur: () => end(true, false) },
   });
   button.replaceWith(field);
+  if (!grows) {
+    const fit = () => field.style.setProperty("height", `${field.scrollHeight}px`);
+    field.addEventListener("input", fit);
+    fit();
+  }
   field.focus();
   field.setSelectionRange(value.length, value.length);
 }

@@ -16,6 +16,7 @@ export class ItemsView {
   #list = null;
   #off = [];
   #missed = new Set();
+  #focusing = false;
   #element = document.getElementById("items");
   #notice = document.getElementById("items-notice");
   #summary = document.getElementById("summary");
@@ -31,7 +32,7 @@ export class ItemsView {
     this.#client = client;
     this.#lost = lost;
     this.#drag = reorder(this.#element, {
-      move: (from, to) => this.#move(from, to),
+      move: (key, after, before) => this.#move(key, after, before),
       ended: () => this.#render(new Set()),
     });
     walkWithArrows(this.#element);
@@ -45,6 +46,7 @@ export class ItemsView {
     if (list === this.#list) return;
     this.#leave();
     this.#list = list;
+    this.#focusing = false;
     if (list === null) return;
     const collection = this.#collectionOf(list);
     this.#collection = collection;
@@ -65,9 +67,10 @@ export class ItemsView {
     collection.subscribe().catch(() => {}); // `forbidden` says it too
   }
 
-  /** Where the next item is written. */
+  /** Goes to where the next item is written, as soon as it is shown. */
   focus() {
-    this.#form.elements.text.focus();
+    this.#focusing = true;
+    this.#render(new Set());
   }
 
   #collectionOf(list) {
@@ -97,6 +100,8 @@ export class ItemsView {
       patch(this.#element, entries, create, updateItem);
       this.#count(entries);
       this.#highlight(entries);
+      if (this.#focusing) this.#form.elements.text.focus();
+      this.#focusing = false;
     }
     this.#explain(entries, state);
   }
@@ -168,12 +173,17 @@ export class ItemsView {
     (next?.parts.check ?? this.#form.elements.text).focus({ preventScroll: true });
   }
 
-  #move(from, to) {
+  #move(key, after, before) {
     const { entries } = this.#collection;
+    const from = entries.findIndex((entry) => entry.key === key);
+    if (from < 0) return; // somebody has deleted it meanwhile
+    const others = entries.filter((entry) => entry.key !== key).map((entry) => entry.key);
+    const behind = others.indexOf(after) + 1; // 0 if there is none
+    const to = behind || !others.includes(before) ? behind : others.indexOf(before);
     const last = entries.findLast(({ row }) => row.position !== undefined)?.row.position ?? 0;
     const items = entries.map(({ key, row }) => ({ key, position: row.position ?? last }));
-    for (const { key, position } of positionsAfterMove(items, from, to)) {
-      this.#collection.update(key, { position });
+    for (const write of positionsAfterMove(items, from, to)) {
+      this.#collection.update(write.key, { position: write.position });
     }
     announce(`${entries[from].row.text}: ${to + 1} of ${entries.length}`);
   }

@@ -6,12 +6,18 @@ const SPEED = 9;
 /**
  * @param {HTMLElement} list
  * @param {object} options
- * @param {(from: number, to: number) => void} options.move
+ * @param {(key: string, after: string|null, before: string|null) => void} options.move which one, and
+ *   its neighbours to be: by keys, for others may change the list during a drag
  * @param {() => void} options.ended a drag is over, moved or not
  * @returns {{readonly active: boolean}} whether a drag is going on: the list must not be patched then
  */
 export function reorder(list, { move, ended }) {
   let drag = null;
+  const moveTo = (from, to) => {
+    const keys = [...list.children].map((row) => row.dataset.key);
+    const [key] = keys.splice(from, 1);
+    move(key, keys[to - 1] ?? null, keys[to] ?? null);
+  };
   list.addEventListener("pointerdown", (event) => {
     const handle = event.target.closest(".handle");
     if (!handle || event.button || drag) return;
@@ -20,7 +26,7 @@ export function reorder(list, { move, ended }) {
     handle.setPointerCapture(event.pointerId);
     drag = new Drag(list, handle, event, (from, to) => {
       drag = null;
-      if (to !== from) move(from, to);
+      if (to !== from) moveTo(from, to);
       ended();
     });
   });
@@ -31,7 +37,7 @@ export function reorder(list, { move, ended }) {
     const to = { ArrowUp: from - 1, ArrowDown: from + 1, Home: 0, End: last }[event.key];
     if (to === undefined || from < 0 || drag) return;
     event.preventDefault();
-    if (to >= 0 && to <= last && to !== from) move(from, to);
+    if (to >= 0 && to <= last && to !== from) moveTo(from, to);
   });
   return {
     get active() {
