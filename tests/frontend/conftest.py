@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
@@ -52,8 +53,10 @@ class Visitor:
             self.mistakes.append(text)
 
     def log_in(self, username: str, password: str = "realtime") -> None:
-        """By the form; afterwards the todo page is shown."""
+        """By the form, unless the context brought a session; afterwards the todo page is shown."""
         self.page.goto(f"{self.url}/")
+        if self.page.locator(".app").count():
+            return
         self.page.fill("#id_username", username)
         self.page.fill("#id_password", password)
         self.page.click("button[type=submit]")
@@ -75,16 +78,29 @@ class Visitor:
         return self.page.locator(".item .text")
 
 
+@pytest.fixture(scope="module")
+def sessions() -> dict[tuple[str, str], Any]:
+    """Cookies by server and user, so that a password is hashed only once for many tests."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Visitor]]:
+def visit(
+    browser: Browser, server: Server, sessions: dict[tuple[str, str], Any]
+) -> Iterator[Callable[..., Visitor]]:
     """Makes visitors; fails when the browser found a mistake with any of them."""
     visitors: list[Visitor] = []
 
-    def make(username: str | None = None, of: Server = server, **options: Any) -> Visitor:
-        visitor = Visitor(browser.new_context(**options), of.url)
+    def make(
+        username: str | None = None, of: Server = server, own_session: bool = False, **options: Any
+    ) -> Visitor:
+        known = None if own_session or not username else sessions.get((of.url, username))
+        visitor = Visitor(browser.new_context(storage_state=known, **options), of.url)
         visitors.append(visitor)
         if username:
             visitor.log_in(username)
+            if not own_session:
+                sessions[of.url, username] = visitor.context.storage_state()
         return visitor
 
     yield make
@@ -108,19 +124,25 @@ def module(visit: Callable[..., Visitor]) -> Page:
     return visitor.page
 
 
+@pytest.fixture(scope="module")
+def api(server: Server) -> Iterator[httpx.Client]:
+    """alice's own REST client."""
+    with server.client() as client:
+        yield client
+
+
 @pytest.fixture
-def make_list(server: Server) -> Callable[..., dict[str, Any]]:
+def make_list(api: httpx.Client) -> Callable[..., dict[str, Any]]:
     """Creates a list of alice's, with items, perhaps shared with others."""
 
     def make(*texts: str, name: str = "List", shared_with: tuple[str, ...] = ()) -> dict[str, Any]:
-        with server.client() as client:
-            made: dict[str, Any] = client.post("/api/todo-lists/", json={"name": name}).json()
-            for username in shared_with:
-                path = f"/api/todo-lists/{made['id']}/members/"
-                client.post(path, json={"username": username}).raise_for_status()
-            for text in texts:
-                item = {"todo_list": made["id"], "text": text}
-                client.post("/api/todo-items/", json=item).raise_for_status()
+        made: dict[str, Any] = api.post("/api/todo-lists/", json={"name": name}).json()
+        for username in shared_with:
+            path = f"/api/todo-lists/{made['id']}/members/"
+            api.post(path, json={"username": username}).raise_for_status()
+        for text in texts:
+            item = {"todo_list": made["id"], "text": text}
+            api.post("/api/todo-items/", json=item).raise_for_status()
         return made
 
     return make
