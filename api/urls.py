@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from django.views.decorators.http import require_safe
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 import api.openapi  # noqa: F401 - describes the streams when it is loaded
-from api.views import TokenView
+from api.views import DocsView, TokenView
 from todos.views import TodoItemViewSet, TodoListViewSet
 
 router = DefaultRouter()
@@ -26,7 +27,7 @@ urlpatterns = [
     path("api/events/", include("realtime.urls")),
     path("api/token/", TokenView.as_view(), name="token"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path("api/docs/", require_safe(DocsView.as_view()), name="docs"),
     path("api/", include(router.urls)),
     path("api-auth/", include("rest_framework.urls")),
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import AnonRateThrottle
 
@@ -29,6 +30,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(API):
         return JsonResponse({"detail": "Server error."}, status=500)
     return defaults.server_error(request)
+
+
+class DocsView(SpectacularSwaggerSplitView):
+    """Swagger UI, for everybody and by GET alone: it can render neither errors nor OPTIONS."""
+
+    authentication_classes = ()
+    throttle_classes = ()
+    http_method_names = ("get", "head")
 
 
 class TokenView(ObtainAuthToken):

@@ -300,6 +300,15 @@ def test_every_page_for_people_renders(client, alice, admin_user, url, item):
     assert client.get("/admin/realtime/event/add/").status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/events/", "/api/todo-items/", "/api/schema/"])
+@pytest.mark.parametrize("method", ["get", "head", "options", "patch", "post"])
+def test_no_page_fails_while_it_shows_an_error(client, db, path, method):
+    for accept in ("text/html", "image/png", "a/b;q=x", ";;;"):
+        headers = {"Authorization": "Basic !!!", "Accept": accept}
+        answer = getattr(client, method)(path, headers=headers)
+        assert answer.status_code < 500, (path, method, accept)
+
+
 def test_the_documentation_needs_no_other_host(client, db):
     page = client.get("/api/docs/").content.decode()
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
