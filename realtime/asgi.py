@@ -148,8 +148,8 @@ class _Stream:
                 page = await self._bridge.run(log.read_after, position, channels)
             except PositionLost as lost:
                 opening = await self._bridge.run(reset, lost.reason)
-                subscriber.position = opening.position
-                subscriber.write(sse.stream_reset(opening.position, channels, lost.reason))
+                subscriber.position = opening.upto
+                subscriber.write(sse.stream_reset(opening.upto, channels, lost.reason))
             else:
                 for event in page.events:
                     subscriber.deliver(event)

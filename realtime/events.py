@@ -43,6 +43,10 @@ class EventId(NamedTuple):
         return cls(int(match[1]), match[2])
 
 
+NOWHERE = EventId(0, "nowhere_")
+"""A position in no log, for no nonce is made of such letters: who resumes from it is reset."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One change, on one channel.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from realtime import log
-from realtime.events import Event, EventId
+from realtime.events import NOWHERE, Event, EventId
 from realtime.exceptions import InvalidEventId, PositionLost
 
 
@@ -38,6 +38,9 @@ def opening(last_event_id: str, channels: Sequence[str]) -> Opening:
 
 
 def reset(reason: str) -> Opening:
-    """A stream that starts from now, and says that something may be missing before."""
-    head = log.head()
-    return Opening(head, head, reset=reason)
+    """A stream that starts from now, and says that something may be missing before.
+
+    Its position is nowhere until it has said so: a client whose connection breaks between the two
+    would otherwise resume from now, and never hear of it.
+    """
+    return Opening(NOWHERE, log.head(), reset=reason)

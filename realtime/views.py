@@ -64,7 +64,7 @@ class StreamView(APIView):
         if registry.readable(request.user, channels) != set(channels):
             raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
         if request.accepted_renderer.format == "html":
-            return Response({"channels": channels, "last_event_id": str(opening.position)})
+            return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
             return Response(self._page(opening, channels))
         return self._stream(request, opening, channels)
@@ -82,7 +82,7 @@ class StreamView(APIView):
     def _stream(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
         if opening.reset:
-            start.append(sse.stream_reset(opening.position, channels, opening.reset))
+            start.append(sse.stream_reset(opening.upto, channels, opening.reset))
         start += [sse.encode(event) for event in opening.events]
         headers = {"X-Accel-Buffering": "no"}
         if request.method == "GET" and request._request.META.get(HOLDER):

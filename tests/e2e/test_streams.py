@@ -138,8 +138,22 @@ def test_an_id_that_cannot_be_resumed_from_is_an_explicit_reset(
     stream = open_stream(channel(todo_list), params=params)
     opening, reset = stream.next(), stream.next()
     assert (opening.event, reset.event) == ("stream-open", "stream-reset")
-    assert reset.id == opening.id
+    assert reset.id != opening.id
     assert json.loads(reset.data) == {"channels": [channel(todo_list)], "reason": "unknown-id"}
+
+
+def test_who_missed_the_reset_itself_is_reset_again(open_stream, todo_list):
+    first = open_stream(channel(todo_list), last_event_id="1-abcdefgh")
+    # The connection breaks between the two.
+    opening = first.next()
+    first.close()
+    second = open_stream(channel(todo_list), last_event_id=opening.id)
+    second.opened()
+    reset = second.next()
+    assert reset.event == "stream-reset"
+    second.close()
+    third = open_stream(channel(todo_list), last_event_id=reset.id).opened()
+    assert third.next(timeout=5).event == "keep-alive"
 
 
 def test_a_quiet_stream_is_kept_alive(open_stream, todo_list):
