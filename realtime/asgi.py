@@ -140,21 +140,33 @@ class _Stream:
             await send(_body(b"", more=False))
 
     async def _catch_up(self, send: Send) -> None:
-        """Reads the log up to where the hub's memory begins; then the hub goes on."""
-        subscriber = self._subscriber
-        while not self._hub.subscribe(subscriber):
-            position, channels = subscriber.position, sorted(subscriber.channels)
-            try:
-                page = await self._bridge.run(log.read_after, position, channels)
-            except PositionLost as lost:
-                opening = await self._bridge.run(reset, lost.reason)
-                subscriber.position = opening.upto
-                subscriber.write(sse.stream_reset(opening.upto, channels, lost.reason))
+        """Sends what the log and the hub remember until so little is missing that the buffer can
+        take it; then the hub goes on. What is sent here waits for the reader."""
+        subscriber, hub = self._subscriber, self._hub
+        while True:
+            missed = hub.since(subscriber.position)
+            if missed is None:
+                chunk = await self._read_log()
             else:
-                for event in page.events:
-                    subscriber.deliver(event)
-                subscriber.position = page.upto
-            await self._pass_on(subscriber.take(), send)
+                mine = (event for event in missed if event.channel in subscriber.channels)
+                chunk = b"".join(map(sse.encode, mine))
+                if len(chunk) <= settings.STREAM_BUFFER // 2:
+                    hub.subscribe(subscriber)
+                    return
+                subscriber.position = hub.position
+            await self._pass_on(chunk, send)
+
+    async def _read_log(self) -> bytes:
+        subscriber = self._subscriber
+        channels = sorted(subscriber.channels)
+        try:
+            page = await self._bridge.run(log.read_after, subscriber.position, channels)
+        except PositionLost as lost:
+            opening = await self._bridge.run(reset, lost.reason)
+            subscriber.position = opening.upto
+            return sse.stream_reset(opening.upto, channels, lost.reason)
+        subscriber.position = page.upto
+        return b"".join(map(sse.encode, page.events))
 
     async def _pass_on(self, chunk: bytes, send: Send) -> None:
         if not chunk:

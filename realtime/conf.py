@@ -31,7 +31,7 @@ class Settings:
     """Streams of clients that are not logged in, per network address."""
     STREAM_BUFFER: int = 256 * 1024
     """What a slow reader may leave unread before its stream is cut (it resumes where it was)."""
-    STALL_TIMEOUT: float = 30.0
+    STALL_TIMEOUT: float = 15.0
     """A reader that takes nothing for this long, although something waits for it, is cut."""
     REPLAY_PAGE: int = 1000
     """Events read from the log at once."""

@@ -72,7 +72,8 @@ class Subscriber:
             return
         self.frames.append(frame)
         self.size += len(frame)
-        if self.size > self._limit:
+        # Only while nothing is taken: for a reader that keeps up, a burst or a frame may be larger.
+        if self.size > self._limit and self.stalled_since is not None:
             self.abort()
         self._wake()
 

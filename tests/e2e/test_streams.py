@@ -338,3 +338,31 @@ def test_triggers_from_another_process_arrive_logged(server, open_stream, todo_l
     name = channel(todo_list)
     server.shell(f"import realtime; realtime.trigger('{name}', 'note', {{'text': 'hi'}})")
     assert stream.change() == ("note", {"channel": name, "data": {"text": "hi"}})
+
+
+@pytest.mark.parametrize("ring", ["10", "1000"])
+def test_a_long_replay_arrives_on_one_connection(make_server, ring):
+    # Much more than a reader may leave unread, by the log's pages or from the worker's memory.
+    server = make_server(
+        REALTIME_STREAM_BUFFER="20000", REALTIME_REPLAY_PAGE="50", REALTIME_RING=ring
+    )
+    token, name = server.token(), "private-todo-list.1"
+    with Stream(server.url, [name], token=token) as stream:
+        start = stream.opened().last_event_id
+    server.shell(
+        "from todos.models import TodoItem\n"
+        "TodoItem.objects.bulk_create(TodoItem(todo_list_id=1, position=n, text=str(n) * 100)"
+        " for n in range(400))"
+    )
+    with Stream(server.url, [name], token=token, last_event_id=start) as stream:
+        stream.opened()
+        positions = [stream.change()[1]["data"]["position"] for _ in range(400)]
+        assert positions == list(range(400))
+
+
+def test_an_event_larger_than_the_buffer_is_delivered(make_server):
+    server = make_server(REALTIME_STREAM_BUFFER="1000")
+    with Stream(server.url, ["private-user.1"], token=server.token()) as stream:
+        stream.opened()
+        server.shell("import realtime; realtime.trigger('private-user.1', 'large', 'x' * 100000)")
+        assert len(stream.change()[1]["data"]) == 100000

@@ -88,11 +88,20 @@ def test_a_reader_that_leaves_too_much_is_cut_and_others_are_not(hub):
     slow, quick = subscriber(limit=5), subscriber()
     hub.subscribe(slow)
     hub.subscribe(quick)
+    slow.stalled_since = 0.0
     hub.receive([numbered(1), numbered(2)])
     assert slow.ended
     assert slow.cut
     assert slow.take() == b""
     assert quick.take() == b"a1 a2 "
+
+
+def test_a_burst_does_not_cut_a_reader_that_keeps_up(hub):
+    quick = subscriber(limit=5)
+    hub.subscribe(quick)
+    hub.receive([numbered(1), numbered(2), numbered(3)])
+    assert quick.take() == b"a1 a2 a3 "
+    assert not quick.ended
 
 
 def test_after_the_end_nothing_is_written(hub):
