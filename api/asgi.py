@@ -1,14 +1,8 @@
 """The ASGI application: ``gunicorn api.asgi:application``."""
 
-import os
+# First, for it sets Django up: nothing that uses settings can be imported before.
+from api.wsgi import application as django  # isort: skip
 
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
-
-django = get_wsgi_application()
-
-# Django must be set up before anything that uses its settings is imported.
-from realtime.asgi import RealtimeApplication  # noqa: E402
+from realtime.asgi import RealtimeApplication
 
 application = RealtimeApplication(django)

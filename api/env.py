@@ -3,11 +3,13 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url
 
 T = TypeVar("T")
 
@@ -16,6 +18,8 @@ _FLAGS = {
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
+# What Django compares with a request's host: a name, .domain for all of its, an address, or *.
+_HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.I | re.A)
 _DEVELOPMENT_KEY = "only-for-development-" + "0123456789" * 3
 
 SQLITE_OPTIONS = {
@@ -40,17 +44,19 @@ class Environment:
         """1, true, yes or on; 0, false, no or off."""
         return self._read(name, default, lambda text: _FLAGS[text.lower()], "1 or 0")
 
-    def number(self, name: str, default: int) -> int:
-        """A whole number from 0 on."""
-        return self._read(name, default, _natural, "a whole number")
+    def number(self, name: str, default: int, least: int = 0, most: int = 10**9) -> int:
+        """A whole number within limits."""
+        expected = f"a whole number from {least} to {most}"
+        return self._read(name, default, lambda text: _number(text, least, most), expected)
 
-    def names(self, name: str, default: list[str]) -> list[str]:
-        """A list, separated by commas."""
-        return self._read(name, default, _split, "names, separated by commas")
+    def hosts(self, name: str, default: list[str]) -> list[str]:
+        """A list of hosts, as Django's ALLOWED_HOSTS takes them."""
+        return self._read(name, default, _hosts, "hosts like example.org, separated by commas")
 
-    def origins(self, name: str) -> list[str]:
+    def origins(self, name: str, wildcards: bool = False) -> list[str]:
         """A list of origins: scheme, host and perhaps port, nothing more."""
-        return self._read(name, [], _origins, "origins like https://example.org, with commas")
+        expected = "origins like https://example.org, separated by commas"
+        return self._read(name, [], lambda text: _origins(text, wildcards), expected)
 
     def rate(self, name: str, default: str) -> str:
         """A number of requests per second, minute, hour or day."""
@@ -65,45 +71,72 @@ class Environment:
 
     def redis(self, name: str) -> str:
         """A Redis URL, empty if there is none."""
-        return self._read(name, "", _redis, "a URL like redis://localhost:6379/0")
+        expected = "a URL like redis://localhost:6379/0"
+        return self._read(name, "", _redis, expected, secret=True)
 
     def database(self, name: str, default: str) -> dict[str, Any]:
         """Django's settings for the database at a URL."""
-        expected = "a URL like postgres://user:password@host/name or sqlite:////path"
-        settings = self._read(name, _database(default), _database, expected)
+        expected = (
+            "a URL like postgres://user:password@host/name, or sqlite:////path/to/file in a"
+            " folder that there is"
+        )
+        settings = self._read(name, _database(default), _database, expected, secret=True)
         if settings["ENGINE"] == "django.db.backends.sqlite3":
             settings.setdefault("OPTIONS", {}).update(SQLITE_OPTIONS)
         # Kept by each request thread for as long as it works.
         return settings | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 
-    def _read(self, name: str, default: T, convert: Callable[[str], T], expected: str) -> T:
+    def _read(
+        self,
+        name: str,
+        default: T,
+        convert: Callable[[str], T],
+        expected: str,
+        *,
+        secret: bool = False,
+    ) -> T:
         text = self.environ.get(name)
         if not text:
             return default
         try:
             return convert(text.strip())
         except (KeyError, ValueError, ImproperlyConfigured):
-            raise ImproperlyConfigured(f"{name} is {text!r}: it must be {expected}.") from None
+            # A URL may have a password in it, which is not for the log that this line ends up in.
+            value = "wrong" if secret else repr(text)
+            raise ImproperlyConfigured(f"{name} is {value}: it must be {expected}.") from None
 
 
-def _natural(text: str) -> int:
-    number = int(text)
-    if number < 0:
+def _number(text: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
         raise ValueError
-    return number
+    return int(text)
 
 
 def _split(text: str) -> list[str]:
     return [part for part in (part.strip() for part in text.split(",")) if part]
 
 
-def _origins(text: str) -> list[str]:
-    origins = _split(text)
+def _hosts(text: str) -> list[str]:
+    hosts = _split(text)
+    if not all(_HOST.fullmatch(host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
+def _origins(text: str, wildcards: bool) -> list[str]:
+    # Browsers send them in lower case, and they are compared as they are.
+    origins = [origin.lower() for origin in _split(text)]
     for origin in origins:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
             raise ValueError
-        if not parts.hostname or parts.username:
+        host = parts.hostname or ""
+        if "*" in host and wildcards:
+            host = host.removeprefix("*.")
+        elif ":" in host:
+            host = f"[{host}]"
+        # Reading the port raises ValueError if it is none.
+        if parts.username or host[:1] in "*." or not _HOST.fullmatch(host) or parts.port == 0:
             raise ValueError
     return origins
 
@@ -115,16 +148,19 @@ def _rate(text: str) -> str:
 
 
 def _redis(text: str) -> str:
-    if urlsplit(text).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError
+    parse_url(text)
     return text
 
 
 def _database(text: str) -> dict[str, Any]:
+    if urlsplit(text).scheme not in environ.Env.DB_SCHEMES:
+        raise ValueError
     settings: dict[str, Any] = environ.Env.db_url_config(text)
-    if settings.get("ENGINE") not in (
-        "django.db.backends.sqlite3",
-        "django.db.backends.postgresql",
-    ):
+    engine, name = settings.get("ENGINE"), settings.get("NAME")
+    if engine == "django.db.backends.sqlite3":
+        # In memory, each thread would have a database of its own.
+        if not name or ":memory:" in name or not Path(name).parent.is_dir():
+            raise ValueError
+    elif engine != "django.db.backends.postgresql" or not name:
         raise ValueError
     return settings

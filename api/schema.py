@@ -7,7 +7,14 @@ _ERROR = {
     "properties": {"detail": {"type": "string"}},
     "additionalProperties": True,
 }
-_FIELD_ERRORS = {"type": "object", "additionalProperties": True}
+# A header's or a parameter's may be a list of sentences.
+_FIELD_ERRORS = {
+    "oneOf": [
+        {"type": "object", "additionalProperties": True},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
+_PUBLIC = ("/api/token/", "/api/schema/")
 
 _LINK = {
     "description": "Where to subscribe to what this answer shows, and from which position on:"
@@ -35,16 +42,22 @@ def document_common_answers(result: Any, generator: Any, request: Any, public: A
 
 
 def _add_errors(answers: Any, path: str, method: str) -> None:
-    errors = {"401": "Not logged in.", "429": "Too many requests."}
-    if path.startswith("/api/schema"):
-        errors = {"406": "No such format.", "429": "Too many requests."}
+    errors = {
+        "400": "A parameter, a header or a field is wrong.",
+        "401": "Not logged in.",
+        "406": "No such format.",
+        "429": "Too many requests; `Retry-After` says for how many seconds.",
+    }
+    if path in _PUBLIC:
+        del errors["401"]
     if "{" in path:
         errors["404"] = "There is no such object, or it is not yours to see."
-    errors["400"] = "A parameter, a header or a field is wrong."
     if method in ("post", "put", "patch"):
         errors["415"] = "Wrong media type."
-    if path.startswith("/api/todo-lists/{") and method == "delete":
-        errors["403"] = "Only the list's owner may do this."
+    if method != "get" and path not in _PUBLIC:
+        errors["403"] = "A session without its CSRF token."
+        if path.startswith("/api/todo-lists/{"):
+            errors["403"] += " Or: only the list's owner may do this."
     for code, description in errors.items():
         schema = _FIELD_ERRORS if code == "400" else _ERROR
         content = {"application/json": {"schema": schema}}

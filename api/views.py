@@ -43,4 +43,7 @@ class DocsView(SpectacularSwaggerSplitView):
 class TokenView(ObtainAuthToken):
     """A token for a username and password."""
 
+    # Nobody is logged in here: an old token would be a 401, and a good one no longer anonymous,
+    # whose limit is what stands against guessing.
+    authentication_classes = ()
     throttle_classes = (AnonRateThrottle,)

@@ -4,6 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from api.charset import ReadableCharset
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 
-application = get_wsgi_application()
+application = ReadableCharset(get_wsgi_application())

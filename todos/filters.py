@@ -21,3 +21,9 @@ class TodoItemFilter(filters.FilterSet):
     class Meta:
         model = TodoItem
         fields = ("todo_list", "done")
+
+    @property
+    def todo_list_id(self) -> int | None:
+        """The list that is asked for, None for all of them or if the request is not valid."""
+        key: int | None = self.form.cleaned_data.get("todo_list") if self.is_valid() else None
+        return key

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth import get_user_model
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from todos.models import TodoItem, TodoList
@@ -27,6 +28,7 @@ class TodoListSerializer(serializers.ModelSerializer):
         model = TodoList
         fields = ("id", "name", "description", "owner", "members", "created_at", "updated_at")
 
+    @extend_schema_field(UserSerializer(many=True))
     def get_members(self, todo_list: TodoList) -> list[dict[str, Any]]:
         """Those it is shared with, in the order in which they joined."""
         users = [membership.user for membership in todo_list.memberships.all()]
@@ -36,20 +38,17 @@ class TodoListSerializer(serializers.ModelSerializer):
 class VisibleListField(serializers.PrimaryKeyRelatedField):
     """One of the lists that whoever asks may see; any other does not exist."""
 
-    MAX = 2**63 - 1
+    def __init__(self, **kwargs: Any) -> None:
+        # A bigint's range: beyond it, databases would fail instead of finding nothing.
+        key = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+        super().__init__(pk_field=key, **kwargs)
 
     def get_queryset(self) -> Any:
         return TodoList.objects.visible_to(self.context["request"].user)
 
     def to_internal_value(self, data: Any) -> Any:
-        # A larger number would overflow the database's column instead of being unknown.
-        try:
-            too_large = abs(int(data)) > self.MAX
-        except (TypeError, ValueError, OverflowError):
-            too_large = False
-        if too_large:
-            self.fail("does_not_exist", pk_value=data)
-        return super().to_internal_value(data)
+        # The related field would only convert, not look at the limits.
+        return super().to_internal_value(self.pk_field.run_validation(data))
 
 
 class TodoItemSerializer(serializers.ModelSerializer):
@@ -66,8 +65,13 @@ class TodoItemSerializer(serializers.ModelSerializer):
 
 
 class MemberSerializer(serializers.Serializer):
-    """The name of a user to share a list with."""
+    """The name of a user to share a list with; validated, it is the user."""
 
-    username = serializers.SlugRelatedField(
-        slug_field="username", queryset=get_user_model()._default_manager.filter(is_active=True)
-    )
+    username = serializers.CharField(max_length=150)
+
+    def validate_username(self, name: str) -> Any:
+        """Looks the user up."""
+        user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
+        if user is None:
+            raise serializers.ValidationError("There is no user of this name.")
+        return user

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
@@ -19,13 +20,25 @@ from todos.permissions import NOT_OWNER, OwnerDeletes
 from todos.serializers import MemberSerializer, TodoItemSerializer, TodoListSerializer
 
 
-class TodoListViewSet(RealtimeMixin, viewsets.ModelViewSet):
+class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
+    """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
+    at once, the second would else write the fields that it was not sent back to what they were."""
+
+    reads = ("list", "retrieve", "metadata")
+    """Actions outside of the mixin's transaction."""
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """As the base class, with a lock if this is a write."""
+        found = super().filter_queryset(queryset)
+        return found if self.action in self.reads else _locked(found)
+
+
+class TodoListViewSet(LockingViewSet):
     """The lists that you own, and those shared with you."""
 
     queryset = TodoList.objects.none()
     serializer_class = TodoListSerializer
     permission_classes = (IsAuthenticated, OwnerDeletes)
-    lookup_value_regex = r"[0-9]{1,18}"
     search_fields = ("name", "description")
     ordering_fields = ("id", "name", "created_at", "updated_at")
     ordering = ("name", "id")
@@ -43,33 +56,34 @@ class TodoListViewSet(RealtimeMixin, viewsets.ModelViewSet):
         serializer.save(owner=self.request.user)
 
     @extend_schema(
-        request=MemberSerializer,
         responses={
             200: TodoListSerializer,
             201: TodoListSerializer,
             403: OpenApiResponse(description=NOT_OWNER),
         },
     )
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], serializer_class=MemberSerializer)
     def members(self, request: Request, pk: str) -> Response:
         """Shares the list with a user; only its owner may. Sharing it again changes nothing."""
         todo_list = self.get_object()
         if todo_list.owner_id != request.user.pk:
             raise PermissionDenied(NOT_OWNER)
-        form = MemberSerializer(data=request.data)
+        form = self.get_serializer(data=request.data)
         form.is_valid(raise_exception=True)
         user = form.validated_data["username"]
         if user.pk == todo_list.owner_id:
             raise ValidationError({"username": ["The owner is in the list already."]})
         _, created = Membership.objects.get_or_create(todo_list=todo_list, user=user)
+        shared = TodoListSerializer(self.get_queryset().get(pk=todo_list.pk))
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK
-        return Response(self.get_serializer(self.get_queryset().get(pk=pk)).data, status=code)
+        return Response(shared.data, status=code)
 
     @extend_schema(
         request=None,
         responses={204: None, 403: OpenApiResponse(description=NOT_OWNER)},
     )
-    @action(detail=True, methods=["delete"], url_path=r"members/(?P<username>[^/]+)")
+    # The characters of Django's usernames: no other name could be looked up.
+    @action(detail=True, methods=["delete"], url_path=r"members/(?P<username>[\w.@+-]{1,150})")
     def member(self, request: Request, pk: str, username: str) -> Response:
         """Ends a user's membership: the owner anybody's, a member their own."""
         todo_list = self.get_object()
@@ -82,12 +96,11 @@ class TodoListViewSet(RealtimeMixin, viewsets.ModelViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class TodoItemViewSet(RealtimeMixin, viewsets.ModelViewSet):
+class TodoItemViewSet(LockingViewSet):
     """The items of the lists that you see."""
 
     queryset = TodoItem.objects.none()
     serializer_class = TodoItemSerializer
-    lookup_value_regex = r"[0-9]{1,18}"
     filterset_class = TodoItemFilter
     search_fields = ("text",)
     ordering_fields = ("id", "text", "done", "position", "created_at", "updated_at")
@@ -100,9 +113,32 @@ class TodoItemViewSet(RealtimeMixin, viewsets.ModelViewSet):
         if instance is not None:
             return [f"private-todo-list.{instance.todo_list_id}"]
         lists = TodoList.objects.visible_to(self.request.user).order_by("pk")
-        wanted = self.request.query_params.get("todo_list")
-        if wanted:
+        wanted = TodoItemFilter(self.request.query_params, queryset=self.queryset).todo_list_id
+        if wanted is not None:
             lists = lists.filter(pk=wanted)
         names = [f"private-todo-list.{pk}" for pk in lists.values_list("pk", flat=True)]
         # The user's own channel tells of lists that come to be seen.
         return names if wanted and names else [f"private-user.{self.request.user.pk}", *names]
+
+    def perform_create(self, serializer: BaseSerializer[TodoItem]) -> None:
+        self._hold(serializer.validated_data["todo_list"])
+        serializer.save()
+
+    def perform_update(self, serializer: BaseSerializer[TodoItem]) -> None:
+        item, target = serializer.instance, serializer.validated_data.get("todo_list")
+        # An item's own list must not be held after the item: who deletes it does so the other way.
+        if target is not None and item is not None and target.pk != item.todo_list_id:
+            self._hold(target)
+        serializer.save()
+
+    def _hold(self, todo_list: TodoList) -> None:
+        """Keeps a list from being deleted, or closed to this user, until an item is in it."""
+        visible = TodoList.objects.visible_to(self.request.user).filter(pk=todo_list.pk)
+        if not _locked(visible).exists():
+            raise ValidationError({"todo_list": ["This list is gone."]})
+
+
+def _locked(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    # Not against foreign keys that come to point to the row: these do not change it. SQLite, where
+    # a transaction has the whole database to itself, ignores this.
+    return queryset.select_for_update(of=("self",), no_key=True)

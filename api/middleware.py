@@ -1,0 +1,33 @@
+"""What must hold for each request, whichever view it is for."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware import common
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+
+class CleanCookiesMiddleware:
+    """Refuses a cookie with a NUL, which quoted ones can have: it is nobody's session, and
+    PostgreSQL would fail to look it up instead of not finding it."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if any("\0" in value for value in request.COOKIES.values()):
+            detail = "Null characters are not allowed in cookies."
+            return JsonResponse({"detail": detail}, status=400)
+        return self._get_response(request)
+
+
+class CommonMiddleware(common.CommonMiddleware):
+    """Django's, which redirects to the address with a slash; but a redirected write would lose its
+    body (under DEBUG, Django raises an error instead), so there it is a 404."""
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        """Only where following the redirect has the same effect."""
+        return request.method in _SAFE and super().should_redirect_with_slash(request)
