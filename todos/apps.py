@@ -8,3 +8,9 @@ class TodosConfig(AppConfig):
 
     name = "todos"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connects what must follow a user who is renamed."""
+        from todos import signals  # noqa: PLC0415 - models are not loaded before
+
+        signals.connect()

@@ -21,20 +21,27 @@ class TimestampedModel(models.Model):
         """Writes the object if it differs from its row, or has none yet."""
         if not self._state.adding and not kwargs.get("force_insert"):
             names = kwargs.get("update_fields")
-            if not self._differs(names):
+            if not self._differs(names, kwargs.get("using") or self._state.db):
                 return
             self.updated_at = timezone.now()
             if names is not None:
                 kwargs["update_fields"] = {*names, "updated_at"}
         super().save(**kwargs)
 
-    def _differs(self, names: Any) -> bool:
+    def _differs(self, names: Any, using: str | None) -> bool:
+        """Whether the fields to save are not what the row has. That somebody else has written the
+        row since, and moved its `updated_at`, is no difference."""
+        unread = self.get_deferred_fields()
         columns = [
             field.attname
             for field in self._meta.concrete_fields
-            if names is None or field.name in names or field.attname in names
+            if (names is None or field.name in names or field.attname in names)
+            and field.attname not in unread
+            and (field.name != "updated_at" or names is not None)
         ]
-        row = type(self)._base_manager.filter(pk=self.pk).values(*columns).first()
+        if not columns:
+            return False
+        row = type(self)._base_manager.using(using).filter(pk=self.pk).values(*columns).first()
         return row != {column: getattr(self, column) for column in columns}
 
 

@@ -13,20 +13,21 @@ ITEMS = ("Bread", "Milk", "Apples")
 
 
 class Command(BaseCommand):
-    """Creates what is missing of two users, a shared list and its items; safe to repeat."""
+    """Creates what is missing of two users and a shared list with items; safe to repeat."""
 
     help = "Create the users alice and bob (password: realtime) and a list that they share."
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         alice, bob = (self._user(name) for name in ("alice", "bob"))
-        groceries, created = TodoList.objects.get_or_create(
-            name="Groceries", owner=alice, defaults={"description": "For the weekend"}
-        )
-        Membership.objects.get_or_create(todo_list=groceries, user=bob)
-        if created:
+        groceries = TodoList.objects.filter(name="Groceries", owner=alice).order_by("pk").first()
+        if groceries is None:
+            groceries = TodoList.objects.create(
+                name="Groceries", owner=alice, description="For the weekend"
+            )
             for text in ITEMS:
                 TodoItem.objects.create(todo_list=groceries, text=text)
+        Membership.objects.get_or_create(todo_list=groceries, user=bob)
         self.stdout.write(f"Demo logins: alice / {PASSWORD} and bob / {PASSWORD}")
 
     def _user(self, name: str) -> Any:
