@@ -1,18 +1,22 @@
 """Every way to write a registered model is published, once, and as it was."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, models, transaction
+from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
-from realtime import triggers
+from realtime import log, triggers
+from realtime.events import EventId
 from realtime.exceptions import InvalidChannel, InvalidEvent, UncoveredWrite
 from tests.integration.conftest import Journal
 from todos.models import Membership, TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
+from todos.views import TodoItemViewSet
 
 
 @pytest.fixture
@@ -340,3 +344,35 @@ def test_a_trigger_that_could_break_the_wire_is_refused(db, arguments, error):
     with pytest.raises(error):
         triggers.trigger(*arguments)
     assert journal.read() == []
+
+
+def test_a_refused_request_leaves_nothing_of_what_it_had_written(
+    alice, item, client_of, monkeypatch
+):
+    journal = Journal()
+
+    def refuse(self, serializer):
+        serializer.save()
+        raise ValidationError({"text": ["On second thoughts, no."]})
+
+    monkeypatch.setattr("todos.views.TodoItemViewSet.perform_update", refuse)
+    assert client_of(alice).patch(f"/api/todo-items/{item.pk}/", {"text": "x"}).status_code == 400
+    item.refresh_from_db()
+    assert (journal.read(), item.text) == ([], "Bread")
+
+
+def test_a_reads_position_is_older_than_its_rows(alice, groceries, client_of, monkeypatch):
+    Journal()  # Numbers what there is.
+    queryset = TodoItemViewSet.get_queryset
+
+    def written_meanwhile(self):
+        TodoItem.objects.create(todo_list=groceries, text="just in time")
+        Journal()
+        return queryset(self)
+
+    monkeypatch.setattr(TodoItemViewSet, "get_queryset", written_meanwhile)
+    answer = client_of(alice).get("/api/todo-items/")
+    (row,) = answer.json()["results"]
+    position = re.search(r'last-event-id="(.+)"', answer["Link"])[1]
+    (event,) = log.read_after(EventId.parse(position)).events
+    assert json.loads(event.data) == row
