@@ -73,5 +73,5 @@ class MemberSerializer(serializers.Serializer):
         """Looks the user up."""
         user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
         if user is None:
-            raise serializers.ValidationError("There is no user of this name.")
+            raise serializers.ValidationError(f"Nobody here is called “{name}”.")
         return user

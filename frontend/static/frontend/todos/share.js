@@ -65,8 +65,7 @@ function invitation(client, path) {
       input.value = "";
       say("");
     } catch (error) {
-      const unknown = /does not exist/.test(error.message);
-      say(unknown ? `Nobody here is called “${username}”.` : error.message);
+      say(error.message);
     }
   };
   const say = (text) => {
