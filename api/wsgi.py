@@ -4,8 +4,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from api.charset import ReadableCharset
+from api.headers import ReadableHeaders
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 
-application = ReadableCharset(get_wsgi_application())
+application = ReadableHeaders(get_wsgi_application())

@@ -1,0 +1,88 @@
+"""Redis is only a help: without it, requests are answered all the same."""
+
+import socket
+from types import SimpleNamespace
+
+import pytest
+from django.core.cache import caches
+
+from api import cache as module
+from api.cache import RedisCache
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch):
+    monkeypatch.setattr(module, "_paused_until", {})
+
+
+@pytest.fixture
+def listener():
+    """A server that takes connections and never says a word, as a stopped Redis does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        yield server
+
+
+def redis_at(port):
+    options = {"socket_timeout": 0.05, "socket_connect_timeout": 0.05}
+    return {
+        "BACKEND": "api.cache.RedisCache",
+        "LOCATION": f"redis://127.0.0.1:{port}/0",
+        "OPTIONS": options,
+    }
+
+
+def connections(listener):
+    """How many have connected since one last looked."""
+    count = 0
+    while True:
+        try:
+            listener.accept()[0].close()
+        except BlockingIOError:
+            return count
+        count += 1
+
+
+@pytest.fixture
+def gone(listener):
+    """The port of a Redis that has been shut down."""
+    port = listener.getsockname()[1]
+    listener.close()
+    return port
+
+
+def test_each_question_has_the_answer_of_an_empty_cache(gone):
+    cache = RedisCache(f"redis://127.0.0.1:{gone}/0", redis_at(gone))
+    assert cache.get("a") is None
+    assert cache.get("a", "default") == "default"
+    assert cache.get_many(["a", "b"]) == {}
+    assert cache.add("a", 1) is True
+    assert cache.set("a", 1) is None
+    assert cache.set_many({"a": 1}) == []
+    assert cache.touch("a") is False
+    assert cache.has_key("a") is False
+    assert cache.delete("a") is False
+    assert cache.delete_many(["a"]) is None
+    assert cache.get_or_set("a", 5) == 5
+    assert cache.clear() is False
+    with pytest.raises(ValueError, match="not found"):
+        cache.incr("a")
+
+
+def test_requests_are_answered_without_redis(alice, client_of, client, settings, gone):
+    settings.CACHES = {"default": redis_at(gone)}
+    assert client_of(alice).post("/api/todo-lists/", {"name": "x"}).status_code == 201
+    login = {"username": "alice", "password": "realtime"}
+    assert client.post("/api/token/", login).status_code == 200
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_then_left_alone(settings, listener, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    settings.CACHES = {"default": redis_at(listener.getsockname()[1])}
+    for _ in range(5):
+        assert caches["default"].get("a") is None
+    assert connections(listener) == 1
+    now += module.PAUSE
+    assert caches["default"].get("a") is None
+    assert connections(listener) == 1
