@@ -4,40 +4,26 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from tests.ports import DEADLINE as DEADLINE
+from tests.ports import free_port as free_port
+from tests.ports import wait_until as wait_until
+from tests.services import Postgres, children
+
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE = 20.0
-"""Seconds after which a condition that was waited for counts as broken."""
-
-
-def wait_until(condition: Callable[[], Any], what: str, timeout: float = DEADLINE) -> Any:
-    """The condition's first true answer; fails, naming `what`, if there is none in time."""
-    pause = threading.Event()
-    end = time.monotonic() + timeout
-    while not (answer := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"Waited {timeout:g} s in vain for {what}")
-        pause.wait(0.02)
-    return answer
-
-
-def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+TEMPLATE = "demo"
 
 
 def web_command() -> list[str]:
@@ -49,7 +35,7 @@ def web_command() -> list[str]:
 
 
 class Server:
-    """One gunicorn with a SQLite database of its own. It may be killed and started again."""
+    """One gunicorn with a database of its own. It may be killed and started again."""
 
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
@@ -74,6 +60,19 @@ class Server:
     def log(self) -> str:
         """What the server has printed."""
         return (self.folder / "server.log").read_text()
+
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of gunicorn's workers."""
+        return children(self.process.pid) if self.process is not None else []
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows that an SQL statement answers, read by a connection of its own."""
+        url = self.environ["DATABASE_URL"]
+        connect = sqlite3.connect if url.startswith("sqlite") else psycopg.connect
+        target = self.database if url.startswith("sqlite") else url
+        with closing(connect(target)) as connection:
+            return list(connection.execute(statement).fetchall())
 
     def manage(self, *arguments: str, **options: Any) -> str:
         """Runs a management command on the server's database."""
@@ -167,12 +166,16 @@ def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_server(
     database_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Server]]:
-    """Starts servers with demo data; all are stopped at the end."""
+    """Starts servers with demo data, on SQLite or a database of `postgres`; all are stopped at the
+    end. Several may share a database: `DATABASE_URL` names it."""
     servers = []
 
-    def make(**environ: str) -> Server:
+    def make(postgres: Postgres | None = None, **environ: str) -> Server:
+        if postgres is not None:
+            environ["DATABASE_URL"] = _on_postgres(postgres, tmp_path_factory)
         server = Server(tmp_path_factory.mktemp("server"), **environ)
-        shutil.copy(database_template, server.database)
+        if "DATABASE_URL" not in environ:
+            shutil.copy(database_template, server.database)
         servers.append(server)
         server.start()
         return server
@@ -180,6 +183,17 @@ def make_server(
     yield make
     for server in servers:
         server.stop()
+
+
+def _on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
+    """A new database with the demo's users and lists; its URL."""
+    if not postgres.has_template:
+        url = postgres.create(TEMPLATE)
+        template = Server(folders.mktemp("template"), DATABASE_URL=url)
+        template.manage("migrate", "--verbosity", "0")
+        template.manage("demo")
+        postgres.has_template = True
+    return postgres.create(f"test_{uuid.uuid4().hex}", TEMPLATE)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Replicas built from snapshot and stream equal the database after random writes in every way."""
 
 import os
-import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
@@ -46,11 +45,7 @@ def write_over_http(server, writers):
 
 
 def log_of(server):
-    with sqlite3.connect(server.database) as connection:
-        rows = connection.execute("SELECT seq, nonce, channel FROM realtime_event ORDER BY seq")
-        found = rows.fetchall()
-    connection.close()
-    return found
+    return server.query("SELECT seq, nonce, channel FROM realtime_event ORDER BY seq")
 
 
 def assert_nothing_missed_or_made_up(replica, log):
