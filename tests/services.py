@@ -285,7 +285,7 @@ def make_redis() -> Iterator[Callable[[], Redis]]:
 
 @pytest.fixture(scope="session")
 def make_postgres() -> Iterator[Callable[..., Postgres]]:
-    """Starts PostgreSQL servers; all are ended with the tests. Takes settings of postgresql.conf."""
+    """Starts PostgreSQL servers; all end with the tests. Takes settings of its configuration."""
     if not POSTGRESQL:
         pytest.skip("postgresql is not installed")
     yield from _maker(Postgres)
