@@ -29,6 +29,15 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
 
+POOL_OPTIONS = {
+    "min_size": 1,
+    # Seconds that a request waits for a connection; while the database is away, it is refused then.
+    "timeout": 3,
+    # Each attempt to reconnect waits twice as long as the one before; after so many seconds they
+    # begin anew when somebody asks, and so go on soon once the database is back.
+    "reconnect_timeout": 2,
+}
+
 
 class Environment:
     """Variables of the environment, each read once, by its kind. An empty one counts as unset."""
@@ -74,17 +83,21 @@ class Environment:
         expected = "a URL like redis://localhost:6379/0"
         return self._read(name, "", _redis, expected, secret=True)
 
-    def database(self, name: str, default: str) -> dict[str, Any]:
-        """Django's settings for the database at a URL."""
+    def database(self, name: str, default: str, pool_size: int = 10) -> dict[str, Any]:
+        """Django's settings for the database at a URL; to PostgreSQL, a process has at most
+        `pool_size` connections."""
         expected = (
             "a URL like postgres://user:password@host/name, or sqlite:////path/to/file in a"
             " folder that there is"
         )
         settings = self._read(name, _database(default), _database, expected, secret=True)
+        options = settings.setdefault("OPTIONS", {})
         if settings["ENGINE"] == "django.db.backends.sqlite3":
-            settings.setdefault("OPTIONS", {}).update(SQLITE_OPTIONS)
-        # Kept by each request thread for as long as it works.
-        return settings | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+            options.update(SQLITE_OPTIONS)
+            # Kept by each request thread for as long as it works.
+            return settings | {"CONN_MAX_AGE": None}
+        options["pool"] = POOL_OPTIONS | {"max_size": pool_size}
+        return settings | {"CONN_HEALTH_CHECKS": True}
 
     def _read(
         self,

@@ -70,7 +70,11 @@ TEMPLATES = [
 # Database, cache
 
 DATABASES: dict[str, Any] = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+    "default": env.database(
+        "DATABASE_URL",
+        f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        pool_size=env.number("DATABASE_POOL_SIZE", 10, least=2),
+    )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -233,6 +237,8 @@ PUSHER_SECRET = env.text("PUSHER_SECRET")
 
 # Real-time: every REALTIME_… of the environment.
 
+if REDIS_URL:
+    REALTIME_BROKER_URL = REDIS_URL
 globals().update(from_environ(env.environ))
 
 LOGGING = {

@@ -1,7 +1,9 @@
 """Views that belong to no application."""
 
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from drf_spectacular.views import SpectacularSwaggerSplitView
@@ -26,7 +28,10 @@ def not_found(request: HttpRequest, exception: Any) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A 500."""
+    """A 500; or a 503 while the database is away, overloaded or locked: then trying again helps."""
+    if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        detail = "The database can't be reached. Try again."
+        return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "1"})
     if request.path.startswith(API):
         return JsonResponse({"detail": "Server error."}, status=500)
     return defaults.server_error(request)

@@ -14,11 +14,20 @@ from django.core.signals import setting_changed
 
 PREFIX = "REALTIME_"
 
+BROKERS = {
+    **dict.fromkeys(("redis", "rediss", "unix"), "realtime.brokers.redis.RedisBroker"),
+    **dict.fromkeys(("postgres", "postgresql"), "realtime.brokers.postgres.PostgresBroker"),
+}
+"""Schemes of ``REALTIME_BROKER_URL``, and what class is for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings and their defaults. Durations are in seconds, sizes in bytes."""
 
+    BROKER_URL: str = ""
+    """What tells other processes of events within milliseconds: ``redis://…``, or ``postgres://…``
+    for NOTIFY by a direct connection. Empty: by the log's database if it is PostgreSQL."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
     RETRY: float = 2.0
@@ -67,15 +76,28 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+_EXPECTED = {
+    int: "a whole number above 0",
+    float: "a number above 0",
+    str: "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
+}
+
+
+def _is_broker(url: object) -> bool:
+    return isinstance(url, str) and url.partition(":")[0] in BROKERS
+
+
 def _convert(name: str, value: Any, kind: type) -> Any:
-    expected = {int: "a whole number above 0", float: "a number above 0", str: "a name"}[kind]
+    expected = _EXPECTED[kind]
     convert: Callable[[Any], Any] = kind
     try:
         converted = convert(value)
     except (TypeError, ValueError):
         converted = None
-    if not converted or (kind is not str and not 0 < converted < 10**12):
-        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {expected}.")
+    if not (_is_broker(value) if kind is str else converted and 0 < converted < 10**12):
+        # A URL may have a password in it, which is not for the log that this line ends up in.
+        shown = "wrong" if kind is str else repr(value)
+        raise ImproperlyConfigured(f"{name} is {shown}: it must be {expected}.")
     return converted
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -81,6 +80,18 @@ class Event:
         return "".join(parts) + "}"
 
 
+class Batch(NamedTuple):
+    """Events that belong together.
+
+    If they are numbered, they are neighbours in the log, and `after` is the position before the
+    first: who is there may go on with them, who is elsewhere has to read the log. Without events it
+    only says that there may be something to read.
+    """
+
+    events: tuple[Event, ...] = ()
+    after: EventId | None = None
+
+
 def dumps(value: Any, **options: Any) -> str:
     """Compact JSON without NaN or infinities, which JSON does not have.
 
@@ -115,26 +126,38 @@ def is_mutation_id(text: str) -> bool:
     return _MUTATION.fullmatch(text) is not None
 
 
-def encode(events: Iterable[Event]) -> str:
-    """JSON of `events`, for sending between processes; `decode` reads it."""
+def encode(batch: Batch) -> str:
+    """JSON of a batch, for sending between processes; `decode` reads it."""
     return dumps(
-        [[e.channel, e.type, e.data, e.changed, e.mutation, e.id and str(e.id)] for e in events]
+        [
+            batch.after and str(batch.after),
+            [
+                [e.channel, e.type, e.data, e.changed, e.mutation, e.id and str(e.id)]
+                for e in batch.events
+            ],
+        ]
     )
 
 
-def decode(text: str | bytes) -> list[Event]:
+def decode(text: str | bytes) -> Batch:
     """Reads what `encode` wrote; raises `InvalidEvent` for anything else."""
     try:
-        return [
-            Event(
-                channel,
-                check_type(kind),
-                data,
-                None if changed is None else tuple(changed),
-                mutation,
-                id and EventId.parse(id),
-            )
-            for channel, kind, data, changed, mutation, id in json.loads(text)
-        ]
-    except (TypeError, ValueError) as error:
-        raise InvalidEvent("This is not a list of events.") from error
+        after, rows = json.loads(text)
+        return Batch(tuple(_decoded(*row) for row in rows), after and EventId.parse(after))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidEvent("This is not a batch of events.") from error
+
+
+def _decoded(
+    channel: str, kind: str, data: str, changed: Any, mutation: str | None, id: str | None
+) -> Event:
+    if not (isinstance(channel, str) and isinstance(data, str)):
+        raise TypeError("Channel and data are texts.")
+    return Event(
+        channel,
+        check_type(kind),
+        data,
+        None if changed is None else tuple(map(str, changed)),
+        None if mutation is None else str(mutation),
+        id and EventId.parse(id),  # type: ignore[arg-type]
+    )

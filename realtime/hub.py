@@ -9,7 +9,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
 from typing import Any
 
-from realtime.events import Event, EventId
+from realtime.events import Batch, Event, EventId
+
+_EARLY = 64
+"""Batches that may wait for earlier ones; what is thrown out is read from the log."""
 
 
 class Subscriber:
@@ -109,6 +112,7 @@ class Hub:
         """The newest event that was dispatched."""
         self._ring: deque[Event] = deque(maxlen=ring)
         self._before_ring = position
+        self._early: deque[Batch] = deque(maxlen=_EARLY)
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
         self._all: dict[Subscriber, None] = {}
         self._owners: Counter[str] = Counter()
@@ -176,21 +180,34 @@ class Hub:
             subscriber.channels.discard(channel)
             self._leave(subscriber, channel)
 
-    def receive(self, events: Iterable[Event]) -> tuple[list[Event], bool]:
+    def receive(self, batch: Batch) -> tuple[list[Event], bool]:
         """Dispatches the numbered events that come next; answers them, and whether one is missing.
 
-        Events that were dispatched before are passed over, so that a message may come twice or
-        late. At a hole it stops: what is behind it has to be read from the log.
+        Only what follows the hub's position, by number and nonce, comes next; so batches may come
+        twice, late, or from another log. One that comes too early waits for what is before it.
         """
+        dispatched, hole = self._continue(batch)
+        # A batch that follows nothing we know, now or later, is from another log.
+        if hole and hole.seq > self.position.seq:
+            self._early.append(batch)
+        elif dispatched:
+            waiting, self._early = self._early, deque(maxlen=_EARLY)
+            for early in waiting:
+                dispatched += self.receive(early)[0]
+        return dispatched, bool(hole or self._early)
+
+    def _continue(self, batch: Batch) -> tuple[list[Event], EventId | None]:
+        """Dispatches; answers where that would have had to go on, if it was not here."""
         dispatched: list[Event] = []
-        for event in events:
-            if event.position.seq <= self.position.seq:
-                continue
-            if event.position.seq > self.position.seq + 1:
-                return dispatched, True
-            self._dispatch(event)
-            dispatched.append(event)
-        return dispatched, False
+        before = batch.after
+        for event in batch.events:
+            if event.position.seq > self.position.seq:
+                if before != self.position:
+                    return dispatched, before
+                self._dispatch(event)
+                dispatched.append(event)
+            before = event.position
+        return dispatched, None
 
     def broadcast(self, event: Event) -> None:
         """Hands an ephemeral event to the subscribers of its channel."""
@@ -200,6 +217,7 @@ class Hub:
     def restart(self, position: EventId) -> None:
         """Goes on from another position of the log, or of another log, with nothing remembered."""
         self._ring.clear()
+        self._early.clear()
         self.position = self._before_ring = position
         for subscriber in self._all:
             subscriber.position = position

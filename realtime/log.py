@@ -12,16 +12,29 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
 from django.utils import timezone
 
 from realtime import events, models
 from realtime.conf import settings
-from realtime.events import Event, EventId
+from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
 
 _BATCH = 1000
+
+_MAX_PAUSE = 2
+"""Seconds that may pass between two statements of who holds the head's lock."""
+
+_ADDRESS = {
+    "dbname": "NAME",
+    "user": "USER",
+    "password": "PASSWORD",
+    "host": "HOST",
+    "port": "PORT",
+}
+_LIBPQ_OPTIONS = ("service", "passfile", "sslmode", "sslcert", "sslkey", "sslrootcert")
 
 # Works on PostgreSQL and SQLite alike. The subquery is materialised before any row is changed.
 _NUMBER = """
@@ -71,27 +84,57 @@ def append(new: Iterable[Event]) -> None:
     )
 
 
-def sequence() -> list[Event]:
+def address() -> str:
+    """The URL at which the log's database takes NOTIFY and LISTEN, empty if it is another kind."""
+    connection = connections[database()]
+    if connection.vendor != "postgresql":
+        return ""
+    parameters = connection.settings_dict
+    query = {name: parameters[key] for name, key in _ADDRESS.items() if parameters[key]}
+    options = {
+        name: value for name, value in parameters["OPTIONS"].items() if name in _LIBPQ_OPTIONS
+    }
+    return f"postgresql://?{urlencode(query | options)}"
+
+
+def describe() -> str:
+    """Which database holds the log; without its password."""
+    connection = connections[database()]
+    parameters = connection.settings_dict
+    where = f" at {parameters['HOST']}" if parameters["HOST"] else ""
+    return f"{connection.display_name}, {parameters['NAME']}{where}"
+
+
+def sequence() -> Batch:
     """Numbers what is committed and unnumbered, at most a batch; returns it in order.
 
     Waits for another process that is numbering; skipping instead could strand a row.
     """
     alias = database()
     if not models.Event.objects.using(alias).filter(seq=None).exists():
-        return []
+        return Batch()
     with transaction.atomic(using=alias, durable=True):
+        _limit_pauses(alias)
         head = _lock_head(alias)
-        nonce = _new_nonce()
+        before, nonce = EventId(head.seq, head.nonce), _new_nonce()
         with connections[alias].cursor() as cursor:
             statement = _NUMBER.format(table=models.Event._meta.db_table)
             cursor.execute(statement, [head.seq, nonce, _BATCH])
             count = cursor.rowcount
         if count == 0:
-            return []
-        first, head.seq, head.nonce = head.seq, head.seq + count, nonce
+            return Batch()
+        head.seq, head.nonce = head.seq + count, nonce
         head.save(using=alias, update_fields=("seq", "nonce"))
-        rows = models.Event.objects.using(alias).filter(seq__gt=first).order_by("seq")
-        return [_event(row) for row in rows]
+        rows = models.Event.objects.using(alias).filter(seq__gt=before.seq).order_by("seq")
+        return Batch(tuple(map(_event, rows)), before)
+
+
+def _limit_pauses(alias: str) -> None:
+    """Has PostgreSQL end this transaction when this process is frozen in the middle of it: all
+    others wait for its lock."""
+    if connections[alias].vendor == "postgresql":
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_MAX_PAUSE}s'")
 
 
 def extent() -> Extent:

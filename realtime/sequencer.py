@@ -3,20 +3,29 @@
 import logging
 import threading
 from collections.abc import Callable
+from functools import cache
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError, connections
+from django.utils.crypto import salted_hmac
 
-from realtime import log
-from realtime.brokers import Broker, MemoryBroker
+from realtime import brokers, log
+from realtime.brokers import Broker
 from realtime.conf import settings
 from realtime.events import EventId
 
 logger = logging.getLogger(__name__)
 
-broker: Broker = MemoryBroker()
-"""The broker of this process."""
 
 _running: "Sequencer | None" = None
+
+
+@cache
+def broker() -> Broker:
+    """The broker of this process: that of ``REALTIME_BROKER_URL``; without it, the log's own
+    database if it is PostgreSQL, which then tells the other processes."""
+    # Projects that share a server don't hear each other: their keys differ.
+    topic = f"realtime:{salted_hmac('realtime.broker', 'topic').hexdigest()[:16]}"
+    return brokers.connect(settings.BROKER_URL or log.address(), topic)
 
 
 def wake() -> None:
@@ -32,15 +41,16 @@ def wake() -> None:
 def advance() -> EventId | None:
     """Numbers and publishes everything that waits; answers the last position it gave, if any."""
     last = None
-    while events := log.sequence():
-        broker.publish(events)
-        last = events[-1].id
+    while (batch := log.sequence()).events:
+        broker().publish(batch)
+        last = batch.events[-1].id
     return last
 
 
 class Sequencer(threading.Thread):
     """Advances the log when woken, and at every tick: who should have woken it may have died.
 
+    It keeps a connection of its own, so that requests that use up all others don't delay delivery.
     After each round it calls `follow` with the last position that it has numbered itself, if any,
     on its own thread.
     """
@@ -76,7 +86,6 @@ class Sequencer(threading.Thread):
         connections.close_all()
 
     def _round(self) -> None:
-        close_old_connections()
         try:
             self._follow(advance())
         except (DatabaseError, InterfaceError) as error:

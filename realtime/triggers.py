@@ -7,7 +7,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from realtime import events, sequencer
 from realtime.channels import check_name
-from realtime.events import Event
+from realtime.events import Batch, Event
 from realtime.log import database
 from realtime.watch import append
 
@@ -24,8 +24,8 @@ def trigger(
     names = [channels] if isinstance(channels, str) else list(channels)
     text = events.dumps(data, cls=JSONEncoder)
     kind = events.check_type(event)
-    new = [Event(check_name(name), kind, text) for name in dict.fromkeys(names)]
+    new = tuple(Event(check_name(name), kind, text) for name in dict.fromkeys(names))
     if ephemeral:
-        sequencer.broker.publish(new)
+        sequencer.broker().publish(Batch(new))
     else:
         append(new, database())

@@ -1,7 +1,7 @@
 """The watch over a write: what objects were before it, and the events that tell the difference."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -108,7 +108,7 @@ class Watch:
         append(events, self._using)
 
 
-def append(events: list[Event], using: str) -> None:
+def append(events: Sequence[Event], using: str) -> None:
     """Writes events into the log and, once they are committed, has them numbered."""
     if events:
         log.append(events)

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from realtime import log, rights, sequencer, sse
 from realtime.conf import settings
-from realtime.events import Event, EventId
+from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.hub import Hub, Subscriber, jittered
 
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 GROUNDS_INTERVAL = 2.0
 """Seconds between two checks of the grounds on which streams are open: they end within 5."""
+
+_HOLE_PATIENCE = 0.02
+"""Seconds that an event may come later than its successor before it is looked for in the log."""
 
 _SLOTS = 10
 """Keep-alives are spread over this many moments of their interval."""
@@ -43,10 +46,12 @@ class Worker:
         self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
         self._lag: tuple[int, float] | None = None
+        self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Begins to deliver; returns once streams may be opened."""
         self.hub = Hub(await self._first_position(), settings.RING)
+        logger.info("Log: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
@@ -108,34 +113,47 @@ class Worker:
                 await asyncio.sleep(1)
 
     async def _listen(self, listening: asyncio.Event) -> None:
-        async with sequencer.broker.listen() as messages:
+        async with sequencer.broker().listen() as batches:
             listening.set()
-            async for events in messages:
-                self._receive(events)
+            async for batch in batches:
+                self._receive(batch)
 
-    def _receive(self, events: list[Event]) -> None:
-        for event in events:
-            if event.id is None:
+    def _receive(self, batch: Batch) -> None:
+        if batch.events and batch.after is None:
+            for event in batch.events:
                 self.hub.broadcast(event)
-        dispatched, missing = self.hub.receive(event for event in events if event.id)
-        if missing:
-            self._lag = None
-            self._sequencer.wake()
+            return
+        dispatched, missing = self.hub.receive(batch)
+        if missing or not batch.events:
+            self._look_soon()
         for channel in rights.doubtful(dispatched, self.hub.channels):
             self._suspect(*self.hub.subscribed(channel))
+
+    def _look_soon(self) -> None:
+        """Has the log read, unless in a moment nothing is missing any more: what several processes
+        number at the same time may well arrive in another order."""
+        if self._looking is None:
+            self._looking = self._loop.call_later(_HOLE_PATIENCE, self._look)
+
+    def _look(self) -> None:
+        self._looking = self._lag = None
+        self._sequencer.wake()
 
     def _follow(self, numbered: EventId | None) -> None:
         """Reads from the log what the broker did not bring. Runs on the sequencer's thread."""
         head, seen = log.head(), self.hub.position
         if head == seen or (head == numbered and not self._lags(seen.seq, head.seq)):
             return
-        try:
-            events = log.read_after(seen).events
-        except PositionLost as lost:
-            reason = "pruned" if lost.reason == "pruned" else "restored"
-            self._loop.call_soon_threadsafe(self._restart, head, reason)
-        else:
-            self._loop.call_soon_threadsafe(self._receive, events)
+        complete = False
+        while not complete:
+            try:
+                page = log.read_after(seen)
+            except PositionLost as lost:
+                reason = "pruned" if lost.reason == "pruned" else "restored"
+                self._loop.call_soon_threadsafe(self._restart, head, reason)
+                return
+            self._loop.call_soon_threadsafe(self._receive, Batch(tuple(page.events), seen))
+            seen, complete = page.upto, page.complete
 
     def _lags(self, seen: int, head: int) -> bool:
         """Whether the hub has been without an event, which the broker should bring, for a tick."""

@@ -185,6 +185,8 @@ class TcpProxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
+        self.accepted = 0
+        """How many connections have been made."""
         self._flows = threading.Event()
         self._flows.set()
         self._open = True
@@ -228,6 +230,7 @@ class TcpProxy:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                self.accepted += 1
                 if not self._open:
                     client.close()
                     continue

@@ -2,40 +2,51 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from realtime.brokers.base import Broker
-from realtime.events import Event
+from realtime.events import Batch
+
+Queue = asyncio.Queue[Batch]
 
 
 class MemoryBroker(Broker):
-    """Hands events from any thread to the event loops that listen in this process."""
+    """Hands batches from any thread to the event loops that listen in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._listeners: dict[asyncio.Queue[list[Event]], asyncio.AbstractEventLoop] = {}
+        self._listeners: dict[Queue, asyncio.AbstractEventLoop] = {}
 
-    def publish(self, events: Sequence[Event]) -> None:
+    def publish(self, batch: Batch) -> None:
         with self._lock:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:
             # A loop that was closed without leaving its context listens no more.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(queue.put_nowait, list(events))
+                loop.call_soon_threadsafe(queue.put_nowait, batch)
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator[AsyncIterator[list[Event]]]:
-        queue: asyncio.Queue[list[Event]] = asyncio.Queue()
+    async def listen(self) -> AsyncIterator[AsyncIterator[Batch]]:
+        with self._listening() as inbox:
+            yield batches_from(inbox)
+
+    @contextmanager
+    def _listening(self) -> Iterator[Queue]:
+        inbox: Queue = asyncio.Queue()
         with self._lock:
-            self._listeners[queue] = asyncio.get_running_loop()
+            self._listeners[inbox] = asyncio.get_running_loop()
         try:
-            yield _messages(queue)
+            yield inbox
         finally:
             with self._lock:
-                del self._listeners[queue]
+                del self._listeners[inbox]
+
+    def describe(self) -> str:
+        return "in this process; the changes of others are found in the log, a tick later"
 
 
-async def _messages(queue: asyncio.Queue[list[Event]]) -> AsyncIterator[list[Event]]:
+async def batches_from(inbox: Queue) -> AsyncIterator[Batch]:
+    """What comes into an inbox, for ever."""
     while True:
-        yield await queue.get()
+        yield await inbox.get()

@@ -30,5 +30,5 @@ class Journal:
 
 
 def _number_all() -> None:
-    while log.sequence():
+    while log.sequence().events:
         pass

@@ -16,7 +16,7 @@ def append(*texts, channel="a"):
 
 
 def number():
-    return [event.position.seq for event in log.sequence()]
+    return [event.position.seq for event in log.sequence().events]
 
 
 def texts(page):
@@ -219,7 +219,7 @@ class Numbering(TestCase):
                     with transaction.atomic():
                         append("phantom")
                         transaction.set_rollback(True)
-        while log.sequence():
+        while log.sequence().events:
             pass
         events = log.read_after(start).events
         assert [event.data.strip('"') for event in events] == kept

@@ -10,7 +10,7 @@ from django.db import connection, models, transaction
 from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
-from realtime import log, triggers
+from realtime import log, sequencer, triggers
 from realtime.events import EventId
 from realtime.exceptions import InvalidChannel, InvalidEvent, UncoveredWrite
 from tests.integration.conftest import Journal
@@ -323,10 +323,12 @@ def test_triggers_are_logged_and_rolled_back_with_their_transaction(db):
 def test_an_ephemeral_trigger_is_in_no_log(db, monkeypatch):
     journal = Journal()
     sent = []
-    monkeypatch.setattr("realtime.sequencer.broker.publish", sent.append)
+    monkeypatch.setattr(sequencer.broker(), "publish", sent.append)
     triggers.trigger("a", "typing", None, ephemeral=True)
     assert journal.read() == []
-    assert [(event.type, event.data, event.id) for event in sent[0]] == [("typing", "null", None)]
+    assert [(event.type, event.data, event.id) for event in sent[0].events] == [
+        ("typing", "null", None)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 from io import BytesIO
 
 import pytest
+from django.db import InterfaceError, OperationalError, connection
 from rest_framework.test import APIClient
 
 from api.headers import CHARSETS, ReadableHeaders
@@ -201,3 +202,27 @@ def test_a_body_beyond_all_measure_is_a_400_in_json(api, body):
     answer = api.generic("POST", "/api/todo-lists/", body, content_type=kinds[body[:1]])
     assert answer.status_code == 400
     assert isinstance(answer.json(), dict)
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+@pytest.mark.parametrize("path", ["/api/todo-lists/", "/"])
+def test_a_database_that_is_away_is_a_503_to_try_again_after(
+    client, alice, monkeypatch, kind, path
+):
+    def fail(*args, **kwargs):
+        raise kind("connection refused")
+
+    client.force_login(alice)
+    client.raise_request_exception = False
+    monkeypatch.setattr(connection, "cursor", fail)
+    answer = client.get(path)
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "1"
+    assert answer.json().keys() == {"detail"}
+
+
+def test_another_failure_is_a_500(client, monkeypatch):
+    monkeypatch.setattr("api.views.DocsView.get", lambda *args, **kwargs: 1 / 0)
+    client.raise_request_exception = False
+    answer = client.get("/api/docs/")
+    assert (answer.status_code, answer.json()) == (500, {"detail": "Server error."})

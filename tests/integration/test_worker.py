@@ -67,7 +67,7 @@ def test_what_the_broker_loses_is_read_from_the_log(monkeypatch):
     async def main():
         async with running() as worker:
             subscriber = attach(worker, "a")
-            monkeypatch.setattr(sequencer.broker, "publish", lambda events: None)
+            monkeypatch.setattr(sequencer.broker(), "publish", lambda events: None)
             await in_thread(trigger, "a", "note", 1)
             await received(subscriber, b'"data":1}')
 
@@ -78,7 +78,7 @@ def test_a_message_that_was_lost_is_healed_in_order(monkeypatch):
     async def main():
         async with running() as worker:
             subscriber = attach(worker, "a")
-            publish, lost = sequencer.broker.publish, []
+            publish, lost = sequencer.broker().publish, []
 
             def lose_the_first(events):
                 if lost:
@@ -86,7 +86,7 @@ def test_a_message_that_was_lost_is_healed_in_order(monkeypatch):
                 else:
                     lost.append(events)
 
-            monkeypatch.setattr(sequencer.broker, "publish", lose_the_first)
+            monkeypatch.setattr(sequencer.broker(), "publish", lose_the_first)
             await in_thread(trigger, "a", "note", 1)
             await in_thread(trigger, "a", "note", 2)
             got = await received(subscriber, b'"data":1}', b'"data":2}')

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime import events
-from realtime.events import Event, EventId
+from realtime.events import Batch, Event, EventId
 from realtime.exceptions import InvalidEvent, InvalidEventId
 
 json_values = st.recursive(
@@ -87,17 +87,24 @@ def test_the_message_has_what_the_event_has_and_nothing_else():
     }
 
 
-def test_events_travel_between_processes():
-    sent = [
+@pytest.mark.parametrize("after", [None, EventId(2, "hgfedcba")])
+def test_events_travel_between_processes(after):
+    sent = (
         Event("a", "x.updated", "1", ("f",), "m", EventId(3, "abcdefgh")),
         Event("b", "typing", '"ü"'),
-    ]
-    assert events.decode(events.encode(sent)) == sent
+    )
+    assert events.decode(events.encode(Batch(sent, after))) == Batch(sent, after)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}x", "7", '{"a":1}', "[1]", "[[1]]", '[["a","\\n","",0,0,0]]']
-)
+    "text",
+    [
+        "", "{}x", "7", '{"a":1}', "[1]", "[[1]]", "[null,[[]]]", "[1,[]]", '["x",[]]', "[" * 9999,
+        '[null,[["a","\n","",null,null,null]]]', '[null,[["a","b",1,null,null,null]]]',
+        '[null,[[1,"b","",null,null,null]]]', '[null,[["a","b","",7,null,null]]]',
+        '[null,[["a","b","",null,null,"1"]]]', b"\xff\xfe",
+    ],
+)  # fmt: skip
 def test_garbage_between_processes_is_refused(text):
     with pytest.raises(InvalidEvent):
         events.decode(text)

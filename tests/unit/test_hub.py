@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.events import Event, EventId
+from realtime.events import Batch, Event, EventId
 from realtime.hub import Hub, Subscriber
 
 
@@ -10,6 +10,10 @@ def numbered(seq, channel="a"):
 
 def at(seq):
     return EventId(seq, "n" * 8)
+
+
+def batch(events):
+    return Batch(tuple(events), at(events[0].id.seq - 1))
 
 
 def encode(event):
@@ -29,21 +33,21 @@ def test_events_reach_the_subscribers_of_their_channel(hub):
     one, other = subscriber(), subscriber(channels=("b",))
     hub.subscribe(one)
     hub.subscribe(other)
-    hub.receive([numbered(1), numbered(2, "b")])
+    hub.receive(batch([numbered(1), numbered(2, "b")]))
     assert one.take() == b"a1 "
     assert other.take() == b"b2 "
 
 
 def test_replay_from_the_ring_and_live_events_join_without_gap_or_repeat(hub):
-    hub.receive([numbered(n) for n in range(1, 4)])
+    hub.receive(batch([numbered(n) for n in range(1, 4)]))
     late = subscriber(seq=1)
     assert hub.subscribe(late)
-    hub.receive([numbered(4)])
+    hub.receive(batch([numbered(4)]))
     assert late.take() == b"a2 a3 a4 "
 
 
 def test_a_position_older_than_the_ring_is_left_to_the_log(hub):
-    hub.receive([numbered(n) for n in range(1, 7)])
+    hub.receive(batch([numbered(n) for n in range(1, 7)]))
     assert not hub.subscribe(subscriber(seq=1))
     assert len(hub) == 0
     oldest_known = subscriber(seq=2)
@@ -54,26 +58,50 @@ def test_a_position_older_than_the_ring_is_left_to_the_log(hub):
 def test_a_subscriber_ahead_of_the_hub_gets_nothing_twice(hub):
     ahead = subscriber(seq=2)
     hub.subscribe(ahead)
-    hub.receive([numbered(1), numbered(2), numbered(3)])
+    hub.receive(batch([numbered(1), numbered(2), numbered(3)]))
     assert ahead.take() == b"a3 "
 
 
 def test_a_repeated_or_late_message_changes_nothing(hub):
     one = subscriber()
     hub.subscribe(one)
-    hub.receive([numbered(1), numbered(2)])
-    assert hub.receive([numbered(1), numbered(2)]) == ([], False)
+    hub.receive(batch([numbered(1), numbered(2)]))
+    assert hub.receive(batch([numbered(1), numbered(2)])) == ([], False)
     assert one.take() == b"a1 a2 "
 
 
 def test_at_a_hole_delivery_waits(hub):
     one = subscriber()
     hub.subscribe(one)
-    dispatched, missing = hub.receive([numbered(1), numbered(3)])
-    assert missing
-    assert [event.id.seq for event in dispatched] == [1]
-    assert hub.receive([numbered(2), numbered(3)])[1] is False
-    assert one.take() == b"a1 a2 a3 "
+    hub.receive(batch([numbered(1)]))
+    assert hub.receive(batch([numbered(3), numbered(4)])) == ([], True)
+    assert one.take() == b"a1 "
+    dispatched, missing = hub.receive(batch([numbered(2)]))
+    assert not missing
+    assert [event.id.seq for event in dispatched] == [2, 3, 4]
+    assert one.take() == b"a2 a3 a4 "
+
+
+def test_what_came_too_early_waits_through_several_holes(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    for number in (5, 3, 2, 4):
+        assert hub.receive(batch([numbered(number)])) == ([], True)
+    # As the log is read: what waits is part of it.
+    hub.receive(batch([numbered(1), numbered(2), numbered(3)]))
+    assert one.take() == b"a1 a2 a3 a4 a5 "
+    assert hub.receive(batch([numbered(6)]))[1] is False
+
+
+def test_events_of_another_log_are_not_dispatched(hub):
+    one = subscriber()
+    hub.subscribe(one)
+    stranger = Event("a", "x", "1", id=EventId(1, "stranger"))
+    assert hub.receive(Batch((stranger,), EventId(0, "stranger"))) == ([], True)
+    assert hub.receive(Batch((numbered(1), stranger), at(0)))[0] == [numbered(1)]
+    assert hub.receive(Batch((stranger, numbered(2)), EventId(0, "stranger"))) == ([], True)
+    assert hub.receive(batch([numbered(2)]))[1] is False
+    assert one.take() == b"a1 a2 "
 
 
 def test_ephemeral_events_take_no_position(hub):
@@ -89,7 +117,7 @@ def test_a_reader_that_leaves_too_much_is_cut_and_others_are_not(hub):
     hub.subscribe(slow)
     hub.subscribe(quick)
     slow.stalled_since = 0.0
-    hub.receive([numbered(1), numbered(2)])
+    hub.receive(batch([numbered(1), numbered(2)]))
     assert slow.ended
     assert slow.cut
     assert slow.take() == b""
@@ -99,7 +127,7 @@ def test_a_reader_that_leaves_too_much_is_cut_and_others_are_not(hub):
 def test_a_burst_does_not_cut_a_reader_that_keeps_up(hub):
     quick = subscriber(limit=5)
     hub.subscribe(quick)
-    hub.receive([numbered(1), numbered(2), numbered(3)])
+    hub.receive(batch([numbered(1), numbered(2), numbered(3)]))
     assert quick.take() == b"a1 a2 a3 "
     assert not quick.ended
 
@@ -108,7 +136,7 @@ def test_after_the_end_nothing_is_written(hub):
     one = subscriber()
     hub.subscribe(one)
     one.end()
-    hub.receive([numbered(1)])
+    hub.receive(batch([numbered(1)]))
     assert one.take() == b""
 
 
@@ -116,7 +144,7 @@ def test_dropped_channels_are_silent_and_the_others_go_on(hub):
     one = subscriber(channels=("a", "b"))
     hub.subscribe(one)
     hub.drop(one, {"a", "unknown"})
-    hub.receive([numbered(1), numbered(2, "b")])
+    hub.receive(batch([numbered(1), numbered(2, "b")]))
     assert one.take() == b"b2 "
     assert set(hub.channels) == {"b"}
 
@@ -126,7 +154,7 @@ def test_unsubscribing_forgets_everything_and_may_be_repeated(hub):
     hub.subscribe(one)
     hub.unsubscribe(one)
     hub.unsubscribe(one)
-    hub.receive([numbered(1)])
+    hub.receive(batch([numbered(1)]))
     assert one.take() == b""
     assert len(hub) == 0
     assert not hub.channels
@@ -143,10 +171,11 @@ def test_quotas_count_connections_of_an_owner(hub):
 def test_after_a_restart_nothing_old_is_remembered(hub):
     one = subscriber()
     hub.subscribe(one)
-    hub.receive([numbered(1)])
+    hub.receive(batch([numbered(1)]))
     hub.restart(EventId(0, "other000"))
     one.take()
-    assert hub.receive([numbered(1)])[1] is False
+    first = Event("a", "x", "1", id=EventId(1, "other000"))
+    assert hub.receive(Batch((first,), EventId(0, "other000"))) == ([first], False)
     assert one.take() == b"a1 "
 
 
