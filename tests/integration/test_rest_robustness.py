@@ -214,8 +214,9 @@ def test_a_database_that_is_away_is_a_503_to_try_again_after(
 
     client.force_login(alice)
     client.raise_request_exception = False
-    monkeypatch.setattr(connection, "cursor", fail)
-    answer = client.get(path)
+    with monkeypatch.context() as away:
+        away.setattr(connection, "cursor", fail)
+        answer = client.get(path)
     assert answer.status_code == 503
     assert answer["Retry-After"] == "1"
     assert answer.json().keys() == {"detail"}
