@@ -8,7 +8,7 @@ DEBIAN := redis-server postgresql chromium
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format oracle lock clean debian
+.PHONY: help run test torture check format oracle lock clean debian
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -ts '|'
@@ -22,6 +22,10 @@ run: $(VENV)/.run ## Set up everything and serve on http://127.0.0.1:$PORT, with
 
 test: $(VENV)/.dev debian ## Set up everything that the tests need, and run them all.
 	$(BIN)/python -m pytest $(ARGS)
+
+torture: $(VENV)/.dev debian ## Every fault at full size; the figures go to docs/reliability.md. ARGS="-k herd" for one.
+	$(BIN)/python -m pytest tests/torture --timeout 900 $(ARGS); status=$$?; \
+		$(BIN)/python -m tests.torture.report && exit $$status
 
 check: $(VENV)/.dev ## Lint, types, layers, deployment settings, migrations, schema.
 	$(BIN)/ruff check .

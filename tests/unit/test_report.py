@@ -18,7 +18,8 @@ def test_rows_that_were_not_run_keep_what_stood_there(tmp_path):
     second = with_figures(first, recorded(tmp_path / "second"))
     assert second == first.replace("| 1 s |", "| 2 s |")
     assert second != first
-    assert second.startswith("# Title\n") and second.endswith("\n\nProse.")
+    assert second.startswith("# Title\n")
+    assert second.endswith("\n\nProse.")
     faults = [line.split(" | ")[0] for line in second.splitlines() if line.startswith("|")]
     assert faults == ["| Fault", "| ---", "| Crash", "| Herd"]
     assert r"| kill -9 \| wait | 1,200 |" in second
