@@ -2,7 +2,9 @@
 
 import os
 import signal
+import socket
 import sys
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
@@ -40,6 +42,35 @@ limit_request_line = 0
 
 accesslog = None
 control_socket_disable = True
+
+
+# A peer whose network is gone sends no end. The kernel gives up on it when it has acknowledged
+# nothing for this many seconds; keep-alive events give it something to acknowledge.
+UNACKNOWLEDGED = 30
+
+SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNACKNOWLEDGED * 1000),
+)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Called before each worker starts. What it sets on the listening sockets, accepted ones have
+    too; some systems lack some of it."""
+    for listener in server.LISTENERS:
+        if listener.FAMILY != socket.AF_UNIX:
+            for level, name, value in SOCKET_OPTIONS:
+                if hasattr(socket, name):
+                    listener.setsockopt(level, getattr(socket, name), value)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Called when a worker is about to serve. Its event loop would listen anew, with asyncio's
+    backlog of 100: of thousands that reconnect at once, most would wait for seconds."""
+    worker.loop.create_server = partial(worker.loop.create_server, backlog=backlog)
 
 
 def worker_int(worker: Any) -> None:
