@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from realtime import grip, log, sse
+from realtime import failpoints, grip, log, sse
 from realtime.bridge import Bridge, ClientGone, Receive, Response, Scope, Send, WSGIApplication
 from realtime.conf import settings
 from realtime.events import dumps
@@ -172,6 +172,7 @@ class _Stream:
         if not chunk:
             return
         self._subscriber.stalled_since = asyncio.get_running_loop().time()
+        failpoints.reach("stream.sending")
         await send(_body(chunk))
         self._subscriber.stalled_since = None
 

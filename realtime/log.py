@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from django.db import connections, router, transaction
 from django.utils import timezone
 
-from realtime import events, models
+from realtime import events, failpoints, models
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
@@ -82,6 +82,7 @@ def append(new: Iterable[Event]) -> None:
         )
         for event in new
     )
+    failpoints.reach("log.appended")
 
 
 def address() -> str:
@@ -123,6 +124,7 @@ def sequence() -> Batch:
             count = cursor.rowcount
         if count == 0:
             return Batch()
+        failpoints.reach("log.numbering")
         head.seq, head.nonce = head.seq + count, nonce
         head.save(using=alias, update_fields=("seq", "nonce"))
         rows = models.Event.objects.using(alias).filter(seq__gt=before.seq).order_by("seq")

@@ -8,7 +8,7 @@ from functools import cache
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils.crypto import salted_hmac
 
-from realtime import brokers, log
+from realtime import brokers, failpoints, log
 from realtime.brokers import Broker
 from realtime.conf import settings
 from realtime.events import EventId
@@ -31,6 +31,7 @@ def broker() -> Broker:
 def wake() -> None:
     """Has what was just committed numbered and published: by this process's sequencer if it runs
     one, else here and now. If that goes wrong, a tick of some worker does it."""
+    failpoints.reach("log.committed")
     running = _running
     if running is not None:
         running.wake()
@@ -42,6 +43,7 @@ def advance() -> EventId | None:
     """Numbers and publishes everything that waits; answers the last position it gave, if any."""
     last = None
     while (batch := log.sequence()).events:
+        failpoints.reach("log.numbered")
         broker().publish(batch)
         last = batch.events[-1].id
     return last
