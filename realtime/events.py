@@ -16,6 +16,7 @@ _ID = re.compile(r"(0|[1-9][0-9]{0,17})-([A-Za-z0-9_]{8})", re.ASCII)
 _TYPE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,200}")
 _RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "keep-alive"})
 _RESERVED_PREFIXES = ("pusher:", "pusher_internal:")
+_LINE = re.compile(r"[^\r\n\ud800-\udfff]*")
 _UNUSUAL = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 _MUTATION = re.compile(r"[\x20-\x7e]{1,64}")
 
@@ -143,9 +144,18 @@ def decode(text: str | bytes) -> Batch:
     """Reads what `encode` wrote; raises `InvalidEvent` for anything else."""
     try:
         after, rows = json.loads(text)
-        return Batch(tuple(_decoded(*row) for row in rows), after and EventId.parse(after))
+        batch = Batch(tuple(_decoded(*row) for row in rows), after and EventId.parse(after))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent("This is not a batch of events.") from error
+    if [event.id and event.id.seq for event in batch.events] != _numbers(batch):
+        raise InvalidEvent("The events are not numbered as those of a batch are.")
+    return batch
+
+
+def _numbers(batch: Batch) -> list[int | None]:
+    """What numbers the events must have: those after `after`, or none."""
+    first = batch.after and batch.after.seq + 1
+    return [first and first + n for n in range(len(batch.events))]
 
 
 def _decoded(
@@ -153,6 +163,9 @@ def _decoded(
 ) -> Event:
     if not (isinstance(channel, str) and isinstance(data, str)):
         raise TypeError("Channel and data are texts.")
+    json.loads(data)
+    if not _LINE.fullmatch(data):
+        raise ValueError("Data is one line.")
     return Event(
         channel,
         check_type(kind),
