@@ -1,0 +1,214 @@
+"""Several workers and servers on one database: each delivers what the others write."""
+
+import json
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.servers import wait_until
+from tests.streams import Stream
+
+SERVERS = 2
+WORKERS = 2
+
+
+def garbage(channel):
+    """Messages that are none of ours, from outright garbage to what only looks like one."""
+    name = json.dumps(channel).encode()
+    return [
+        b"",
+        b"\xff\xfe\x00",
+        b"x",
+        b"x {}",
+        b"x null",
+        b"x [null, [[]]]",
+        b"x [null, [[1, 2, 3, 4, 5, 6]]]",
+        b"x " + b"[" * 100_000,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, null]]]' % name,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "2-00000000"]]]' % name,
+        b'x [null, [[%s, "x.made", "1", null, null, "999-00000000"]]]' % name,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "999999999-00000000"]]]' % name,
+        b'x ["99999-00000000", [[%s, "x.made", "1", null, null, "100000-00000000"]]]' % name,
+        b'x [null, [[%s, "x.made", "\\ud800", null, null, null]]]' % name,
+        b'x [null, [[%s, "x.made", "no JSON", null, null, null]]]' % name,
+        b'x [null, [[%s, "x.made", "1\\n\\nevent: forged", null, null, null]]]' % name,
+    ]
+
+
+def cluster(make_server, postgres=None, **environ):
+    """Servers that share a database, as machines do; each has several workers."""
+    environ |= {"WEB_CONCURRENCY": str(WORKERS), "REALTIME_MAX_STREAMS_PER_USER": "500"}
+    first = make_server(postgres, **environ)
+    shared = environ | {"DATABASE_URL": first.environ["DATABASE_URL"]}
+    return [first, *(make_server(**shared) for _ in range(SERVERS - 1))]
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def servers(request, make_server):
+    """SQLite's file alone; PostgreSQL alone; PostgreSQL and Redis."""
+    environ = {}
+    if request.param == "redis":
+        environ["REDIS_URL"] = request.getfixturevalue("redis_server").url
+    postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
+    found = cluster(make_server, postgres, **environ)
+    yield found
+    for server in found:
+        server.stop()
+
+
+def holder(server, stream):
+    """The worker that holds a stream: the one that has the other end of its connection."""
+    connection = stream.response.extensions["network_stream"].get_extra_info("socket")
+    ends = [f"0100007F:{port:04X}" for port in (server.port, connection.getsockname()[1])]
+    rows = map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+    inode = next(row[9] for row in rows if row[1:3] == ends)
+    return next(pid for pid in server.workers if f"socket:[{inode}]" in open_files(pid))
+
+
+def open_files(pid):
+    """What the file descriptors of a process stand for."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(path.readlink()))
+    return found
+
+
+class Board:
+    """A list with streams on every worker of all servers."""
+
+    def __init__(self, servers):
+        self.clients = [server.client() for server in servers]
+        self.todo_list = self.clients[0].post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+        self.channel = f"private-todo-list.{self.todo_list}"
+        self.streams = []
+        for server in servers:
+            self._open(server)
+        self.written = []
+
+    def _open(self, server):
+        """Opens streams until every worker of a server holds one."""
+        token = server.token()
+        holders = set()
+
+        def all_hold():
+            self.streams.append(Stream(server.url, [self.channel], token=token).opened())
+            holders.add(holder(server, self.streams[-1]))
+            return holders == set(server.workers)
+
+        wait_until(all_hold, "every worker to hold a stream")
+
+    def write(self, count):
+        """Writes by each server in turn."""
+        for n in range(count):
+            text = f"item {len(self.written)}"
+            body = {"todo_list": self.todo_list, "text": text}
+            answer = self.clients[n % len(self.clients)].post("/api/todo-items/", json=body)
+            assert answer.status_code == 201, answer.text
+            self.written.append(text)
+
+    def check(self):
+        """Every stream gets what was written since the last time, in order."""
+        for stream in self.streams:
+            found = [stream.change()[1]["data"]["text"] for _ in self.written]
+            assert found == self.written
+        self.written = []
+
+    def close(self):
+        for stream in self.streams:
+            stream.close()
+        for client in self.clients:
+            client.close()
+
+
+@pytest.fixture
+def board_of():
+    """Makes boards, and closes them."""
+    boards = []
+
+    def make(servers):
+        boards.append(Board(servers))
+        return boards[-1]
+
+    yield make
+    for board in boards:
+        board.close()
+
+
+def test_every_worker_of_every_server_delivers_what_any_has_written(servers, board_of):
+    board = board_of(servers)
+    board.write(20)
+    board.check()
+
+
+def test_the_log_says_what_connects_the_workers(servers):
+    def all_said_so():
+        return all(len(starts(server)) == WORKERS for server in servers)
+
+    wait_until(all_said_so, "all workers to say so")
+    assert all("Log: " in line for server in servers for line in starts(server))
+
+
+def starts(server):
+    """The lines of a server's log that its workers have begun with."""
+    return [line for line in server.log.splitlines() if "Broker:" in line]
+
+
+def test_a_right_that_ends_on_one_server_ends_the_streams_on_all(servers):
+    owner, member = servers[0].client("alice"), servers[0].client("bob")
+    with closing(owner), closing(member):
+        todo_list = owner.post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+        url = f"/api/todo-lists/{todo_list}/members/"
+        assert owner.post(url, json={"username": "bob"}).status_code in (200, 201)
+        channel = f"private-todo-list.{todo_list}"
+        streams = [
+            Stream(server.url, [channel], token=server.token("bob")).opened()
+            for server in servers
+            for _ in range(4)
+        ]
+        assert owner.delete(f"{url}bob/").status_code == 204
+        for stream in streams:
+            assert stream.rest()[-1].event == "stream-error"
+
+
+@pytest.fixture
+def with_redis(make_server, postgres, fresh_redis):
+    """Servers with a Redis that may be killed."""
+    servers = cluster(make_server, postgres, REDIS_URL=fresh_redis.url)
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+def listeners(redis):
+    """How many workers hear what is published by Redis."""
+    with closing(redis.connect()) as client:
+        topics = client.pubsub_channels()
+        return sum(count for _, count in client.pubsub_numsub(*topics)) if topics else 0
+
+
+@pytest.mark.parametrize("fault", ["kill", "freeze"])
+def test_without_redis_all_goes_on_and_with_it_again_too(with_redis, fresh_redis, board_of, fault):
+    board = board_of(with_redis)
+    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen")
+    getattr(fresh_redis, fault)()
+    board.write(10)
+    board.check()
+    fresh_redis.start() if fault == "kill" else fresh_redis.thaw()
+    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen again")
+    board.write(10)
+    board.check()
+
+
+def test_messages_that_are_none_change_nothing(with_redis, fresh_redis, board_of):
+    board = board_of(with_redis)
+    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen")
+    with closing(fresh_redis.connect()) as client:
+        (topic,) = client.pubsub_channels()
+        for message in garbage(board.channel):
+            client.publish(topic, message)
+    board.write(10)
+    board.check()
+    for server in with_redis:
+        assert "stopping the process" not in server.log
