@@ -46,7 +46,11 @@ control_socket_disable = True
 
 # A peer whose network is gone sends no end. The kernel gives up on it when it has acknowledged
 # nothing for this many seconds; keep-alive events give it something to acknowledge.
-UNACKNOWLEDGED = 30
+UNACKNOWLEDGED = 25
+
+# What the kernel takes of what it can't send yet. By default it is megabytes: for so long nobody
+# would notice that a reader has stopped, and each of them would cost that much memory.
+UNSENT = 64 * 1024
 
 SOCKET_OPTIONS = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
@@ -54,6 +58,7 @@ SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
     (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNACKNOWLEDGED * 1000),
+    (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT),
 )
 
 

@@ -20,14 +20,23 @@ _PROTOCOL = (b"stream-open", b"keep-alive")
 class Client(asyncio.Protocol):
     """One stream. It notes what comes, and remembers where it was when it comes back."""
 
-    def __init__(self, port: int, channels: Iterable[str], token: str) -> None:
+    def __init__(
+        self,
+        port: int,
+        channels: Iterable[str],
+        token: str,
+        *,
+        last_event_id: bytes = b"",
+        query: bytes = b"",
+    ) -> None:
         self._port = port
-        query = "&".join(f"channel={name}" for name in channels)
-        self._head = (
-            f"GET /api/events/?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            f"Authorization: Token {token}\r\nAccept: text/event-stream\r\n"
-        ).encode()
-        self.last_event_id = b""
+        path = "/api/events/?" + "&".join(f"channel={name}" for name in channels)
+        headers = (
+            f" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\n"
+            "Accept: text/event-stream\r\n"
+        )
+        self._head = b"GET " + path.encode() + query + headers.encode()
+        self.last_event_id = last_event_id
         self.status = 0
         self.opened_at = 0.0
         self.lost_at = 0.0
