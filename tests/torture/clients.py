@@ -125,10 +125,10 @@ def crowd(server: Server, count: int) -> list[str]:
     return list(json.loads(printed.splitlines()[-1]))
 
 
-async def all_opened(clients: Iterable[Client], timeout: float) -> None:
+async def all_opened(clients: Iterable[Client], patience: float) -> None:
     """Waits until all streams are open; fails with what those say that are not."""
     clients = list(clients)
-    end = time.monotonic() + timeout
+    end = time.monotonic() + patience
     while waiting := [client for client in clients if not client.opened_at]:
         if time.monotonic() > end:
             answers = {client.status for client in waiting}

@@ -56,7 +56,8 @@ def client(server, token, text, by_header):
     """One that resumes from `text`; by the query where no header can carry it."""
     if by_header and not set(text) & set(b"\r\n") and text.strip():
         return Client(server.port, [CHANNEL], token, last_event_id=text)
-    return Client(server.port, [CHANNEL], token, query=b"&lastEventId=" + quote_from_bytes(text).encode())  # fmt: skip
+    query = b"&lastEventId=" + quote_from_bytes(text).encode()
+    return Client(server.port, [CHANNEL], token, query=query)
 
 
 async def answer(client):
@@ -113,4 +114,5 @@ def test_an_id_that_means_nothing_is_a_reset_or_a_400(make_server):
     )
     assert not wrong, wrong[:10]
     # And an id that means something is no reset.
-    assert asyncio.run(answers([client(server, token, ids[-2].encode(), True)])) == [(200, (b"note",))]  # fmt: skip
+    resuming = client(server, token, ids[-2].encode(), by_header=True)
+    assert asyncio.run(answers([resuming])) == [(200, (b"note",))]

@@ -128,7 +128,7 @@ def test_slow_readers_cost_little_are_cut_and_harm_nobody(make_server, redis_ser
         worst=f"{each // 1024} KB each ({beside.kernel // 1024} KB in the kernel); all cut after"
         f" {longest:.1f} s, {len(remaining)} not; p99 of the others {p99 * 1000:.1f} ms, against"
         f" {usual * 1000:.1f} ms",
-        goal="≤ 256 KB each; cut ≤ 30 s; p99 of the others ≤ 1.2×",
+        goal="≤ 256 KB each; cut ≤ 30 s; p99 of the others ≤ 1.2 times",
         command='make torture ARGS="-k readers"',
     )
     assert not remaining
