@@ -64,6 +64,7 @@ class RealtimeApplication:
                 response.body = b""
             await self._answer(response, send)
         else:
+            await self._bridge.complete(response)
             response.headers = grip.endless(response.headers)
             await _Stream(worker, self._bridge, hold).run(response, receive, send)
 

@@ -79,6 +79,12 @@ class Bridge:
             if response.close:
                 await loop.run_in_executor(self._pool, response.close)
 
+    async def complete(self, response: Response) -> None:
+        """Reads what is left of a streamed body, for whoever needs it as a whole."""
+        if response.rest is not None:
+            response.body = b"".join([chunk async for chunk in self.stream(response)])
+            response.rest = None
+
     def _call(self, environ: dict[str, Any]) -> Response:
         response = Response(500, [], b"")
 

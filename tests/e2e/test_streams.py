@@ -366,3 +366,13 @@ def test_an_event_larger_than_the_buffer_is_delivered(make_server):
         stream.opened()
         server.shell("import realtime; realtime.trigger('private-user.1', 'large', 'x' * 100000)")
         assert len(stream.change()[1]["data"]) == 100000
+
+
+def test_a_replay_of_megabytes_is_delivered(make_server):
+    server = make_server()
+    token, name = server.token(), "private-user.1"
+    with Stream(server.url, [name], token=token) as stream:
+        start = stream.opened().last_event_id
+    server.shell(f"import realtime; realtime.trigger('{name}', 'large', 'x' * 3_000_000)")
+    with Stream(server.url, [name], token=token, last_event_id=start) as stream:
+        assert len(stream.opened().change()[1]["data"]) == 3_000_000
