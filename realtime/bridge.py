@@ -7,6 +7,7 @@ the whole answer, unless that is streamed.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,10 @@ def _environ(scope: Scope, body: Any) -> dict[str, Any]:
         # A header with an underscore could pass for one with a hyphen that a proxy has checked.
         if b"_" not in name:
             _add_header(environ, name.decode("latin-1"), value.decode("latin-1"))
+    if size := body.seek(0, os.SEEK_END):
+        # A chunked body has no length of its own, and Django reads no further than this says.
+        environ["CONTENT_LENGTH"] = str(size)
+        body.seek(0)
     return environ
 
 
