@@ -17,8 +17,8 @@ CHANNEL = "private-todo-list.1"
 EVIL = (
     "\n", "\r", "\r\n", "\0", "\n\n", "\r\r", "\r\n\r\n", "\x85", "\u2028", "\u2029", "\ufeff",
     "id: 1-aaaaaaaa\n", "event: evil\n", "data: evil\n\n", "retry: 1\n", ":", "\x1b",
-    "\n\nevent: evil\ndata: x\n\n", "\ud800", "\U0001f600", "a", "é", "-", " ", ".", "\\n", "\\u000a",
-    '"', "}", "0\r\n\r\n",
+    "\n\nevent: evil\ndata: x\n\n", "\ud800", "\U0001f600", "a", "é", "-", " ", ".", "\\n",
+    "\\u000a", '"', "}", "0\r\n\r\n",
 )  # fmt: skip
 
 TRIGGER = """
