@@ -115,7 +115,6 @@ def sequence() -> Batch:
     if not models.Event.objects.using(alias).filter(seq=None).exists():
         return Batch()
     with transaction.atomic(using=alias, durable=True):
-        _limit_pauses(alias)
         head = _lock_head(alias)
         before, nonce = EventId(head.seq, head.nonce), _new_nonce()
         with connections[alias].cursor() as cursor:
@@ -217,6 +216,7 @@ def _advance_floor(target: int) -> int:
     alias = database()
     with transaction.atomic(using=alias):
         row = _lock_head(alias)
+        failpoints.reach("log.pruning")
         doomed = models.Event.objects.using(alias).filter(seq__lte=target)
         last = doomed.order_by("-seq").first()
         # Somebody may have deleted rows by hand: the floor rises all the same.
@@ -233,6 +233,7 @@ def _head_row(alias: str) -> models.Head:
 
 
 def _lock_head(alias: str) -> models.Head:
+    _limit_pauses(alias)
     locked = models.Head.objects.using(alias).select_for_update()
     return locked.first() or locked.get(pk=_create_head(alias).pk)
 
