@@ -31,7 +31,9 @@ worker_class = "asgi"
 
 # A worker that is told to end drains its streams at once; this bounds what other requests may take.
 graceful_timeout = 4
-timeout = 60
+# A worker whose event loop gives no sign of life for so long is replaced. Sooner than writers lose
+# patience with SQLite's lock (20 s), which a worker that stands still may be holding.
+timeout = 15
 keepalive = 5
 backlog = 4096
 

@@ -1,6 +1,5 @@
 """Several workers and servers on one database: each delivers what the others write."""
 
-import json
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -8,32 +7,10 @@ import pytest
 
 from tests.servers import wait_until
 from tests.streams import Stream
+from tests.torture.faults import garbage, listeners
 
 SERVERS = 2
 WORKERS = 2
-
-
-def garbage(channel):
-    """Messages that are none of ours, from outright garbage to what only looks like one."""
-    name = json.dumps(channel).encode()
-    return [
-        b"",
-        b"\xff\xfe\x00",
-        b"x",
-        b"x {}",
-        b"x null",
-        b"x [null, [[]]]",
-        b"x [null, [[1, 2, 3, 4, 5, 6]]]",
-        b"x " + b"[" * 100_000,
-        b'x ["1-00000000", [[%s, "x.made", "1", null, null, null]]]' % name,
-        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "2-00000000"]]]' % name,
-        b'x [null, [[%s, "x.made", "1", null, null, "999-00000000"]]]' % name,
-        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "999999999-00000000"]]]' % name,
-        b'x ["99999-00000000", [[%s, "x.made", "1", null, null, "100000-00000000"]]]' % name,
-        b'x [null, [[%s, "x.made", "\\ud800", null, null, null]]]' % name,
-        b'x [null, [[%s, "x.made", "no JSON", null, null, null]]]' % name,
-        b'x [null, [[%s, "x.made", "1\\n\\nevent: forged", null, null, null]]]' % name,
-    ]
 
 
 def cluster(make_server, postgres=None, **environ):
@@ -179,13 +156,6 @@ def with_redis(make_server, postgres, fresh_redis):
     yield servers
     for server in servers:
         server.stop()
-
-
-def listeners(redis):
-    """How many workers hear what is published by Redis."""
-    with closing(redis.connect()) as client:
-        topics = client.pubsub_channels()
-        return sum(count for _, count in client.pubsub_numsub(*topics)) if topics else 0
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])

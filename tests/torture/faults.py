@@ -1,14 +1,17 @@
 """Servers to break, and what breaks them at chosen points of their code."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers import Server, wait_until
+from tests.services import Redis
 
 BACKENDS = {
     "sqlite": "SQLite, no broker",
@@ -73,3 +76,33 @@ def thaw(pid: int) -> None:
 def booted(server: Server) -> int:
     """How many workers of a server have ever begun to deliver."""
     return sum("Broker: " in line for line in server.log.splitlines())
+
+
+def listeners(redis: Redis) -> int:
+    """How many workers hear what is published by Redis."""
+    with closing(redis.connect()) as client:
+        topics = client.pubsub_channels()
+        return sum(count for _, count in client.pubsub_numsub(*topics)) if topics else 0
+
+
+def garbage(channel: str) -> list[bytes]:
+    """Messages that are none of ours, from outright garbage to what only looks like one."""
+    name = json.dumps(channel).encode()
+    return [
+        b"",
+        b"\xff\xfe\x00",
+        b"x",
+        b"x {}",
+        b"x null",
+        b"x [null, [[]]]",
+        b"x [null, [[1, 2, 3, 4, 5, 6]]]",
+        b"x " + b"[" * 100_000,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, null]]]' % name,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "2-00000000"]]]' % name,
+        b'x [null, [[%s, "x.made", "1", null, null, "999-00000000"]]]' % name,
+        b'x ["1-00000000", [[%s, "x.made", "1", null, null, "999999999-00000000"]]]' % name,
+        b'x ["99999-00000000", [[%s, "x.made", "1", null, null, "100000-00000000"]]]' % name,
+        b'x [null, [[%s, "x.made", "\\ud800", null, null, null]]]' % name,
+        b'x [null, [[%s, "x.made", "no JSON", null, null, null]]]' % name,
+        b'x [null, [[%s, "x.made", "1\\n\\nevent: forged", null, null, null]]]' % name,
+    ]

@@ -277,7 +277,8 @@ class Load:
         assert sorted(text for (text,) in rows) == sorted(text for _, text in expected)
         written = {text for _, text in expected}
         assert {write.text for write in self.writes if write.status == 201} <= written
-        assert not written & {write.text for write in self.writes if write.status >= 400}
+        # What was answered by 5xx may have been committed: nobody could tell any more.
+        assert not written & {write.text for write in self.writes if 400 <= write.status < 500}
         numbers = [seq for (seq,) in self.server.query("SELECT seq FROM realtime_event")]
         assert sorted(numbers) == list(range(1, len(numbers) + 1))
 

@@ -3,7 +3,9 @@
 import signal
 import threading
 import time
+from contextlib import suppress
 
+import httpx
 import pytest
 
 from tests.servers import wait_until
@@ -108,7 +110,7 @@ def test_on_sqlite_others_go_on_once_the_frozen_worker_was_replaced(servers_on):
         count=1,
         worst=f"0 lost, {refused} writes refused; no event for {stall:.1f} s, until gunicorn has"
         f" replaced the worker; reads take {ms(read)} meanwhile",
-        goal="others go on when gunicorn's timeout is over",
+        goal="0 lost, 0 refused; others go on when gunicorn's timeout of 15 s is over",
         command=COMMAND,
     )
     load.check()
@@ -118,4 +120,6 @@ def test_on_sqlite_others_go_on_once_the_frozen_worker_was_replaced(servers_on):
 def write_once(server, todo_list):
     with server.client() as api:
         api.timeout = 100
-        api.post("/api/todo-items/", json={"todo_list": todo_list, "text": "by the victim"})
+        # The frozen worker may be the one that has to answer.
+        with suppress(httpx.TransportError):
+            api.post("/api/todo-items/", json={"todo_list": todo_list, "text": "by the victim"})
