@@ -7,7 +7,6 @@ from typing import Any
 from realtime import failpoints, grip, log, sse
 from realtime.bridge import Bridge, ClientGone, Receive, Response, Scope, Send, WSGIApplication
 from realtime.conf import settings
-from realtime.events import dumps
 from realtime.exceptions import PositionLost
 from realtime.grants import Grant
 from realtime.hub import Subscriber, jittered
@@ -54,7 +53,7 @@ class RealtimeApplication:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         worker = self._worker or await self._started()
         try:
-            response = await self._bridge(scope, receive)
+            response = await self._bridge(scope, receive, worker)
         except ClientGone:
             return
         hold = grip.Hold.parse(response.headers)
@@ -85,37 +84,30 @@ class _Stream:
         self._worker = worker
         self._hub = worker.hub
         self._bridge = bridge
-        grant = Grant.load(hold.grant)
-        anonymous = grant.user is None
-        self._owner = grant.owner
-        self._quota = (
-            settings.MAX_STREAMS_PER_ADDRESS if anonymous else settings.MAX_STREAMS_PER_USER
-        )
+        self._slot = hold.slot
         self._checked = hold.position
         self._woken = asyncio.Event()
         self._subscriber = Subscriber(
             hold.channels,
             hold.position,
             sse.encode,
-            grant=grant,
+            grant=Grant.load(hold.grant),
             limit=settings.STREAM_BUFFER,
         )
         self._subscriber.on_write(self._woken.set)
 
     async def run(self, response: Response, receive: Receive, send: Send) -> None:
-        if not self._hub.admit(self._owner, self._quota):
-            await _refuse(response, send, "You have too many streams open.")
-            return
         loop = asyncio.get_running_loop()
         sending = loop.create_task(self._send(response, send))
         leaving = loop.create_task(_disconnected(receive))
         attended = self._worker.attend(self._subscriber, sending)
+        free = self._worker.slots.hold(self._slot)
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             attended()
+            free()
             self._hub.unsubscribe(self._subscriber)
-            self._hub.dismiss(self._owner)
             leaving.cancel()
             sending.cancel()
             with suppress(asyncio.CancelledError, OSError):
@@ -181,18 +173,6 @@ class _Stream:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _refuse(response: Response, send: Send, detail: str) -> None:
-    """Answers 429 in place of a stream, with the headers that middlewares have set, as CORS's."""
-    body = dumps({"detail": detail}).encode()
-    headers = [header for header in response.headers if header[0] != b"content-type"]
-    headers += [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send(_body(body, more=False))
 
 
 def _start(response: Response) -> Message:

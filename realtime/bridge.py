@@ -11,12 +11,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote_to_bytes
 
-from django.db import close_old_connections
+from realtime.connections import with_connection
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 HOLDER = "realtime.holder"
-"""Set in the environ where streams will be held; no request header can set it."""
+"""In the environ, what will hold a stream if the answer asks for it; no request header sets it."""
 
 _SPOOL = 256 * 1024
 """Larger request bodies go to disk."""
@@ -55,19 +56,22 @@ class Bridge:
     def __init__(self, application: WSGIApplication, threads: int) -> None:
         self._application = application
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="realtime-request")
+        # Thousands of streams that open at once leave half of the threads to all other requests.
+        self._opening = asyncio.Semaphore(max(1, threads // 2))
 
-    async def __call__(self, scope: Scope, receive: Receive) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, holder: Any = None) -> Response:
         """The application's answer; raises `ClientGone`."""
         with SpooledTemporaryFile(max_size=_SPOOL) as body:
             await _read(receive, body)
-            environ = _environ(scope, body)
+            environ = _environ(scope, body) | {HOLDER: holder}
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._call, environ)
+            async with self._opening if _is_for_stream(scope) else nullcontext():
+                return await loop.run_in_executor(self._pool, self._call, environ)
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a function that uses Django, on one of the threads that run requests."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, _with_connection, function, *args)
+        return await loop.run_in_executor(self._pool, with_connection, function, *args)
 
     async def stream(self, response: Response) -> AsyncIterator[bytes]:
         """The rest of a streamed body."""
@@ -108,13 +112,10 @@ class Bridge:
         return response
 
 
-def _with_connection(function: Callable[..., T], *args: Any) -> T:
-    # As Django does at the start and the end of each request.
-    close_old_connections()
-    try:
-        return function(*args)
-    finally:
-        close_old_connections()
+def _is_for_stream(scope: Scope) -> bool:
+    return any(
+        name == b"accept" and b"text/event-stream" in value for name, value in scope["headers"]
+    )
 
 
 def _is_short(headers: list[tuple[bytes, bytes]]) -> bool:
@@ -156,7 +157,6 @@ def _environ(scope: Scope, body: Any) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        HOLDER: True,
     }
     if scope.get("client"):
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])

@@ -13,7 +13,7 @@ from realtime.sse import keep_alive
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-_GRANT = "Grip-Set-Meta"
+_META = "Grip-Set-Meta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Hold:
     keep_alive: float
     grant: str = ""
     """On what grounds; only for the holder in this process, as metadata of the connection."""
+    slot: int = 0
+    """What the stream is counted by; likewise."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
@@ -35,7 +37,7 @@ class Hold:
             "Grip-Keep-Alive": f"{frame}; format=cstring; timeout={self.keep_alive:g}",
         }
         if self.grant:
-            headers[_GRANT] = f"grant={self.grant}"
+            headers[_META] = f"slot={self.slot}, grant={self.grant}"
         return headers
 
     @classmethod
@@ -44,12 +46,14 @@ class Hold:
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
         if found.get(b"grip-hold") != "stream":
             return None
+        slot, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
         items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
         return cls(
             channels=tuple(channel for channel, _, _ in items),
             position=EventId.parse(items[0][2]),
             keep_alive=float(found[b"grip-keep-alive"].rpartition("=")[2]),
-            grant=found.get(_GRANT.lower().encode(), "").partition("=")[2],
+            grant=grant,
+            slot=int(slot.partition("=")[2] or 0),
         )
 
 

@@ -5,7 +5,7 @@ another thread. All of its methods are synchronous, so that what they do togethe
 """
 
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
 from typing import Any
 
@@ -115,7 +115,6 @@ class Hub:
         self._early: deque[Batch] = deque(maxlen=_EARLY)
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
         self._all: dict[Subscriber, None] = {}
-        self._owners: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -125,19 +124,6 @@ class Hub:
 
     def __iter__(self) -> Iterator[Subscriber]:
         return iter(list(self._all))
-
-    def admit(self, owner: str, quota: int) -> bool:
-        """Counts one more connection of an owner, unless that would be more than its quota."""
-        if self._owners[owner] >= quota:
-            return False
-        self._owners[owner] += 1
-        return True
-
-    def dismiss(self, owner: str) -> None:
-        """Counts one connection of an owner less."""
-        self._owners[owner] -= 1
-        if not self._owners[owner]:
-            del self._owners[owner]
 
     def subscribed(self, channel: str) -> list[Subscriber]:
         """The subscribers of a channel."""
@@ -238,6 +224,18 @@ class Hub:
         if position.seq < self._before_ring.seq:
             return None
         return list(self._ring)[-missing:]
+
+    def remembers(self, position: EventId) -> bool:
+        """Whether all that came after `position` is here. May be called from any thread: if the
+        hub moves on meanwhile, the answer is at worst a No, and the log is asked."""
+        newest = self.position
+        if position == newest:
+            return True
+        missing = newest.seq - position.seq
+        try:
+            return missing > 0 and self._ring[-missing - 1].position == position
+        except IndexError:
+            return False
 
     def _leave(self, subscriber: Subscriber, channel: str) -> None:
         subscribers = self._subscribers.get(channel, {})

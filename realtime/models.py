@@ -1,4 +1,4 @@
-"""The log's tables. Only ``log.py`` and ``tickets.py`` use them."""
+"""The tables: the log's, used by ``log.py`` alone, those of tickets and of open streams."""
 
 from django.db import models
 from django.db.models import Q
@@ -63,3 +63,27 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"until {self.expires_at}"
+
+
+class Worker(models.Model):
+    """A process that holds streams, and when it was last heard of."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.pid} on {self.host}"
+
+
+class Stream(models.Model):
+    """An open stream, to be counted against its owner's quota."""
+
+    id = models.BigAutoField(primary_key=True)
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE)
+    owner = models.CharField(max_length=300, db_index=True)
+    opened_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.owner} since {self.opened_at}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from realtime import log
 from realtime.events import NOWHERE, Event, EventId
 from realtime.exceptions import InvalidEventId, PositionLost
+from realtime.hub import Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,19 @@ class Opening:
     """Why the position that was asked for can't be resumed from, if it can't."""
 
 
-def opening(last_event_id: str, channels: Sequence[str]) -> Opening:
+def opening(last_event_id: str, channels: Sequence[str], hub: Hub | None = None) -> Opening:
     """Replays what comes after `last_event_id` on `channels`; from now on if it is empty.
 
-    A long replay is only begun: who holds the stream reads on from `upto`.
+    A long replay is only begun: who holds the stream reads on from `upto`. Where that is a `hub`
+    that remembers all of it, nothing is read here: thousands may come back at once.
     """
     if not last_event_id:
         head = log.head()
         return Opening(head, head)
     try:
         position = EventId.parse(last_event_id)
+        if hub is not None and hub.remembers(position):
+            return Opening(position, position)
         page = log.read_after(position, channels)
     except InvalidEventId:
         return reset("unknown-id")

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied
+from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied, Throttled
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -30,6 +30,7 @@ from realtime.grip import Hold
 from realtime.hub import jittered
 from realtime.pages import StreamPageRenderer
 from realtime.renderers import EventStreamRenderer
+from realtime.worker import Worker
 
 # A URL is kept in logs and histories: what is worth stealing must not be sent in one.
 _SECRETS = re.compile(r"(access_?)?token|auth(orization)?|password|api_?key|session(id)?", re.I)
@@ -59,7 +60,8 @@ class StreamView(APIView):
     def get(self, request: Request) -> Response:
         """Opens the stream."""
         channels = self.channels
-        opening = stream.opening(self.last_event_id, channels)
+        holder = _holder(request)
+        opening = stream.opening(self.last_event_id, channels, holder.hub if holder else None)
         # After the position was read: a right that ends from here on is an event to come.
         if registry.readable(request.user, channels) != set(channels):
             raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
@@ -67,7 +69,7 @@ class StreamView(APIView):
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
             return Response(self._page(opening, channels))
-        return self._stream(request, opening, channels)
+        return self._stream(request, opening, channels, holder)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """The project's own, and tickets."""
@@ -79,15 +81,20 @@ class StreamView(APIView):
         answer["Cache-Control"] = "no-cache, no-transform"
         return answer
 
-    def _stream(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
+    def _stream(
+        self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
+    ) -> Response:
         start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
         if opening.reset:
             start.append(sse.stream_reset(opening.upto, channels, opening.reset))
         start += [sse.encode(event) for event in opening.events]
         headers = {"X-Accel-Buffering": "no"}
-        if request.method == "GET" and request._request.META.get(HOLDER):
-            grant = Grant.of(request).dump()
-            hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant)
+        if holder is not None:
+            grant = Grant.of(request)
+            slot = holder.slots.quotas.take(grant.owner, _quota(grant))
+            if slot is None:
+                raise Throttled(detail="You have too many streams open.")
+            hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
             headers |= hold.headers()
         return Response(b"".join(start), headers=headers)
 
@@ -112,6 +119,20 @@ class TicketView(APIView):
             status=201,
             headers={"Cache-Control": "no-store"},
         )
+
+
+def _quota(grant: Grant) -> int:
+    if grant.user is None:
+        return int(settings.MAX_STREAMS_PER_ADDRESS)
+    return int(settings.MAX_STREAMS_PER_USER)
+
+
+def _holder(request: Request) -> Worker | None:
+    """Who will hold the stream, if it is one that is to be held, and not by a proxy."""
+    if request.method != "GET" or request.accepted_renderer.format != EventStreamRenderer.format:
+        return None
+    holder: Worker | None = request._request.META.get(HOLDER)
+    return holder
 
 
 def _query(request: Request) -> QueryDict:

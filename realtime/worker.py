@@ -8,13 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import DatabaseError, InterfaceError
 
 from realtime import log, rights, sequencer, sse
 from realtime.conf import settings
+from realtime.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.hub import Hub, Subscriber, jittered
+from realtime.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.hub: Hub
+        self.slots = Slots()
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -55,6 +58,7 @@ class Worker:
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
+            self.slots.keep(),
             self._keep_alive(),
             self._check_grounds(),
             self._check_doubtful(),
@@ -76,7 +80,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._sequencer.stop)
-        self._checks.submit(connections.close_all)
+        await self.slots.close()
         self._checks.shutdown()
 
     def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
@@ -107,7 +111,7 @@ class Worker:
     async def _first_position(self) -> EventId:
         while True:
             try:
-                return await self._loop.run_in_executor(self._checks, _with_connection, log.head)
+                return await self._loop.run_in_executor(self._checks, with_connection, log.head)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("The log can't be read, trying again: %s", error)
                 await asyncio.sleep(1)
@@ -213,7 +217,7 @@ class Worker:
             return ()
         try:
             return await self._loop.run_in_executor(
-                self._checks, _with_connection, function, argument
+                self._checks, with_connection, function, argument
             )
         except Exception:
             # One faulty rule, or a database that is away, must not end the checks of all others.
@@ -281,13 +285,3 @@ class Worker:
         self._loop.call_soon_threadsafe(self.drain)
         if callable(previous):
             previous(number, frame)
-
-
-def _with_connection(function: Callable[..., Any], *args: Any) -> Any:
-    """Calls `function` on a thread that no request cleans up after."""
-    close_old_connections()
-    try:
-        return function(*args)
-    except (DatabaseError, InterfaceError):
-        connections.close_all()
-        raise

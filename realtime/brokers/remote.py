@@ -169,6 +169,7 @@ class _Link:
 
     def __init__(self, purpose: str) -> None:
         self._purpose = purpose
+        self._random = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._failures = 0
 
     def is_up(self) -> None:
@@ -186,4 +187,4 @@ class _Link:
     def pause(self) -> float:
         """Seconds; they double up to one, and differ between processes."""
         longest = min(1.0, 0.05 * 2.0**self._failures)
-        return random.uniform(0.5, 1) * longest  # noqa: S311 - spreads load, guards nothing
+        return self._random.uniform(0.5, 1) * longest

@@ -160,14 +160,6 @@ def test_unsubscribing_forgets_everything_and_may_be_repeated(hub):
     assert not hub.channels
 
 
-def test_quotas_count_connections_of_an_owner(hub):
-    assert hub.admit("alice", 1)
-    assert not hub.admit("alice", 1)
-    assert hub.admit("bob", 1)
-    hub.dismiss("alice")
-    assert hub.admit("alice", 1)
-
-
 def test_after_a_restart_nothing_old_is_remembered(hub):
     one = subscriber()
     hub.subscribe(one)
@@ -196,3 +188,14 @@ def test_who_has_left_can_still_lose_channels(hub):
     hub.drop(one, {"a"})
     assert one.channels == set()
     assert not hub.channels
+
+
+def test_a_hub_remembers_positions_by_number_and_nonce(hub):
+    hub.receive(batch([numbered(n) for n in range(1, 7)]))
+    remembered = [seq for seq in range(9) if hub.remembers(at(seq))]
+    assert remembered == [3, 4, 5, 6]
+    assert not hub.remembers(EventId(4, "foreign_"))
+    assert not hub.remembers(EventId(6, "foreign_"))
+    hub.restart(EventId(5, "other___"))
+    assert not hub.remembers(at(4))
+    assert hub.remembers(EventId(5, "other___"))
