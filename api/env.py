@@ -20,6 +20,7 @@ _FLAGS = {
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
 # What Django compares with a request's host: a name, .domain for all of its, an address, or *.
 _HOST = re.compile(r"\*|\[[0-9a-f:.]+\]|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.I | re.A)
+_DEVELOPMENT_APP = ("1", "development", "only-for-development")
 _DEVELOPMENT_KEY = "only-for-development-" + "0123456789" * 3
 
 SQLITE_OPTIONS = {
@@ -70,6 +71,28 @@ class Environment:
     def rate(self, name: str, default: str) -> str:
         """A number of requests per second, minute, hour or day."""
         return self._read(name, default, _rate, "a rate like 300/min")
+
+    def pusher(self, debug: bool) -> tuple[str, str, str]:
+        """Id, key and secret of the application that Pusher's clients know; all or none of them.
+
+        Under DEBUG there is one whose secret everybody knows."""
+        names = ("PUSHER_APP_ID", "PUSHER_KEY", "PUSHER_SECRET")
+        app_id, key, secret = found = [self.text(name) for name in names]
+        if not any(found) and debug:
+            return _DEVELOPMENT_APP
+        if any(found) and not all(found):
+            missing = ", ".join(name for name, text in zip(names, found, strict=True) if not text)
+            raise ImproperlyConfigured(
+                f"{' and '.join(names)} belong together; missing: {missing}."
+            )
+        # The `pusher` library for Python takes no other ids, and keys are a part of paths.
+        for name, text, pattern, allowed in (
+            ("PUSHER_APP_ID", app_id, "[0-9]*", "digits"),
+            ("PUSHER_KEY", key, "[-A-Za-z0-9_]*", "letters, digits, - and _"),
+        ):
+            if not re.fullmatch(pattern, text):
+                raise ImproperlyConfigured(f"{name} is {text!r}: it may have only {allowed}.")
+        return app_id, key, secret
 
     def secret_key(self, name: str, debug: bool) -> str:
         """Django's secret key; only under DEBUG there is a default."""

@@ -229,11 +229,9 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
-# Pusher's protocol
+# Pusher's protocol: without these three, there is no WebSocket path.
 
-PUSHER_APP_ID = env.text("PUSHER_APP_ID")
-PUSHER_KEY = env.text("PUSHER_KEY")
-PUSHER_SECRET = env.text("PUSHER_SECRET")
+PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET = env.pusher(DEBUG)
 
 # Real-time: every REALTIME_… of the environment.
 

@@ -12,6 +12,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from realtime.signatures import App
+
 PREFIX = "REALTIME_"
 
 BROKERS = {
@@ -126,6 +128,15 @@ class _LazySettings:
                     name, getattr(django_settings, name), type(field.default)
                 )
         return Settings(**values)
+
+
+def pusher_app() -> App | None:
+    """The application that Pusher's clients and servers know this project by: Django's settings
+    ``PUSHER_APP_ID``, ``PUSHER_KEY`` and ``PUSHER_SECRET``. None if these are not set."""
+    values = [
+        getattr(django_settings, f"PUSHER_{name}", "") for name in ("APP_ID", "KEY", "SECRET")
+    ]
+    return App(*values) if all(values) else None
 
 
 settings = _LazySettings()

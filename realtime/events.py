@@ -60,6 +60,8 @@ class Event:
     changed: tuple[str, ...] | None = None
     mutation: str | None = None
     id: EventId | None = None
+    exclude: str = ""
+    """The socket id of the connection that caused it and needs no telling, if there is one."""
     frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
     """What each transport encoded it to, so that it is done once."""
 
@@ -133,7 +135,7 @@ def encode(batch: Batch) -> str:
         [
             batch.after and str(batch.after),
             [
-                [e.channel, e.type, e.data, e.changed, e.mutation, e.id and str(e.id)]
+                [e.channel, e.type, e.data, e.changed, e.mutation, e.id and str(e.id), e.exclude]
                 for e in batch.events
             ],
         ]
@@ -159,7 +161,13 @@ def _numbers(batch: Batch) -> list[int | None]:
 
 
 def _decoded(
-    channel: str, kind: str, data: str, changed: Any, mutation: str | None, id: str | None
+    channel: str,
+    kind: str,
+    data: str,
+    changed: Any,
+    mutation: str | None,
+    id: str | None,
+    exclude: str,
 ) -> Event:
     if not (isinstance(channel, str) and isinstance(data, str)):
         raise TypeError("Channel and data are texts.")
@@ -173,4 +181,5 @@ def _decoded(
         None if changed is None else tuple(map(str, changed)),
         None if mutation is None else str(mutation),
         id and EventId.parse(id),  # type: ignore[arg-type]
+        str(exclude),
     )

@@ -30,6 +30,7 @@ class Subscriber:
         "grant",
         "position",
         "size",
+        "socket_id",
         "stalled_since",
     )
 
@@ -41,12 +42,15 @@ class Subscriber:
         *,
         grant: Any = None,
         limit: int = 256 * 1024,
+        socket_id: str = "",
     ) -> None:
         self.channels = set(channels)
         self.position = position
         """Up to here the subscriber has got everything."""
         self.encode = encode
         self.grant = grant
+        self.socket_id = socket_id
+        """The name of the connection, by which events may exclude it."""
         self.frames: list[bytes] = []
         self.size = 0
         self.ended = False
@@ -67,7 +71,8 @@ class Subscriber:
             if event.id.seq <= self.position.seq:
                 return
             self.position = event.id
-        self.write(self.encode(event))
+        if not event.exclude or event.exclude != self.socket_id:
+            self.write(self.encode(event))
 
     def write(self, frame: bytes) -> None:
         """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""

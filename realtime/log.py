@@ -79,6 +79,7 @@ def append(new: Iterable[Event]) -> None:
             data=event.data,
             changed=events.dumps(event.changed) if event.changed is not None else "",
             mutation=event.mutation or "",
+            exclude=event.exclude,
         )
         for event in new
     )
@@ -257,4 +258,5 @@ def _event(row: models.Event) -> Event:
         changed=tuple(json.loads(row.changed)) if row.changed else None,
         mutation=row.mutation or None,
         id=None if row.seq is None else EventId(row.seq, row.nonce),
+        exclude=row.exclude,
     )

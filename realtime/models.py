@@ -19,6 +19,8 @@ class Event(models.Model):
     data = models.TextField()
     changed = models.TextField(blank=True)
     mutation = models.CharField(max_length=64, blank=True)
+    # In the database too: while a new version is rolled out, workers that don't know it still write.
+    exclude = models.CharField(max_length=32, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

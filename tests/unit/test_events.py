@@ -91,7 +91,7 @@ def test_the_message_has_what_the_event_has_and_nothing_else():
 def test_events_travel_between_processes(after):
     ids = [after and EventId(n, "abcdefgh") for n in (3, 4)]
     sent = (
-        Event("a", "x.updated", "1", ("f",), "m", ids[0]),
+        Event("a", "x.updated", "1", ("f",), "m", ids[0], "1.2"),
         Event("b", "typing", '"ü"', id=ids[1]),
     )
     assert events.decode(events.encode(Batch(sent, after))) == Batch(sent, after)
@@ -101,16 +101,17 @@ def test_events_travel_between_processes(after):
     "text",
     [
         "", "{}x", "7", '{"a":1}', "[1]", "[[1]]", "[null,[[]]]", "[1,[]]", '["x",[]]', "[" * 9999,
-        '[null,[["a","\n","",null,null,null]]]', '[null,[["a","b",1,null,null,null]]]',
-        '[null,[[1,"b","",null,null,null]]]', '[null,[["a","b","",7,null,null]]]',
-        '[null,[["a","b","",null,null,"1"]]]', b"\xff\xfe",
+        '[null,[["a","\n","",null,null,null]]]', '[null,[["a","b",1,null,null,null,""]]]',
+        '[null,[[1,"b","",null,null,null,""]]]', '[null,[["a","b","",7,null,null,""]]]',
+        '[null,[["a","b","",null,null,"1",""]]]', b"\xff\xfe",
         # Data that would end its line, or can't be sent at all
-        '[null,[["a","b","x",null,null,null]]]', '[null,[["a","b","1\\n\\n",null,null,null]]]',
-        '[null,[["a","b","\\"\\ud800\\"",null,null,null]]]',
+        '[null,[["a","b","x",null,null,null,""]]]',
+        '[null,[["a","b","1\\n\\n",null,null,null,""]]]',
+        '[null,[["a","b","\\"\\ud800\\"",null,null,null,""]]]',
         # Numbers that are missing, or not the next ones
-        '["1-abcdefgh",[["a","b","1",null,null,null]]]',
-        '["1-abcdefgh",[["a","b","1",null,null,"3-abcdefgh"]]]',
-        '[null,[["a","b","1",null,null,"3-abcdefgh"]]]',
+        '["1-abcdefgh",[["a","b","1",null,null,null,""]]]',
+        '["1-abcdefgh",[["a","b","1",null,null,"3-abcdefgh",""]]]',
+        '[null,[["a","b","1",null,null,"3-abcdefgh",""]]]',
     ],
 )  # fmt: skip
 def test_garbage_between_processes_is_refused(text):

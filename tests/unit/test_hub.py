@@ -199,3 +199,13 @@ def test_a_hub_remembers_positions_by_number_and_nonce(hub):
     hub.restart(EventId(5, "other___"))
     assert not hub.remembers(at(4))
     assert hub.remembers(EventId(5, "other___"))
+
+
+def test_an_event_skips_the_connection_that_caused_it_and_no_other(hub):
+    cause, other = subscriber(socket_id="1.1"), subscriber(socket_id="1.2")
+    for one in (cause, other):
+        hub.subscribe(one)
+    excluding = Event("a", "x", "1", id=at(1), exclude="1.1")
+    hub.receive(batch([excluding, numbered(2)]))
+    assert cause.take() == b"a2 "
+    assert other.take() == b"a1 a2 "

@@ -176,3 +176,21 @@ def test_the_log_goes_to_standard_output():
     answer = manage("shell", "-v0", "-c", code, DEBUG="1")
     assert answer.stdout.endswith("WARNING todos: hello\n")
     assert answer.stderr == ""
+
+
+APP = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "a-b_C9", "PUSHER_SECRET": "anything: at all"}
+
+
+def test_pushers_application_is_given_whole_or_not_at_all():
+    assert Environment(APP).pusher(debug=False) == tuple(APP.values())
+    assert Environment({}).pusher(debug=False) == ("", "", "")
+    assert all(Environment({}).pusher(debug=True))
+    for name in APP:
+        with pytest.raises(ImproperlyConfigured, match=f"missing: {name}\\."):
+            Environment({**APP, name: ""}).pusher(debug=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("PUSHER_APP_ID", "app"), ("PUSHER_KEY", "a/b")])
+def test_pushers_application_has_names_that_its_clients_can_use(name, value):
+    with pytest.raises(ImproperlyConfigured, match=name):
+        Environment({**APP, name: value}).pusher(debug=False)
