@@ -1,4 +1,5 @@
-"""The tables: the log's, used by ``log.py`` alone, those of tickets and of open streams."""
+"""The tables: the log's, used by ``log.py`` alone, those of tickets, of what was signed for
+connections, and of open streams."""
 
 from django.db import models
 from django.db.models import Q
@@ -19,7 +20,7 @@ class Event(models.Model):
     data = models.TextField()
     changed = models.TextField(blank=True)
     mutation = models.CharField(max_length=64, blank=True)
-    # In the database too: while a new version is rolled out, workers that don't know it still write.
+    # In the database too: while a new version is rolled out, old workers, without it, still write.
     exclude = models.CharField(max_length=32, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -65,6 +66,18 @@ class Ticket(models.Model):
 
     def __str__(self) -> str:
         return f"until {self.expires_at}"
+
+
+class Authorization(models.Model):
+    """A signature that was given out for a connection, and on whose grounds."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    grant = models.TextField()
+    socket_id = models.CharField(max_length=32, db_index=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"for {self.socket_id} until {self.expires_at}"
 
 
 class Worker(models.Model):
