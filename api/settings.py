@@ -150,7 +150,7 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS = True
-CORS_URLS_REGEX = r"^/api/"
+CORS_URLS_REGEX = r"^/(api|pusher|broadcasting)/"
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",
@@ -232,6 +232,8 @@ SPECTACULAR_SETTINGS = {
 # Pusher's protocol: without these three, there is no WebSocket path.
 
 PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET = env.pusher(DEBUG)
+PUSHER_ENCRYPTION_MASTER_KEY = env.encryption_key("PUSHER_ENCRYPTION_MASTER_KEY")
+PUSHER_WEBHOOK_URLS = env.urls("PUSHER_WEBHOOK_URLS")
 
 # Real-time: every REALTIME_… of the environment.
 

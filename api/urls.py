@@ -29,5 +29,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", require_safe(DocsView.as_view()), name="docs"),
     path("api/", include(router.urls)),
+    path("", include("realtime.pusher_urls")),
     path("api-auth/", include("rest_framework.urls")),
 ]

@@ -10,7 +10,8 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import AnonRateThrottle
 
-API = "/api/"
+API = ("/api/", "/apps/", "/users/", "/pusher/", "/broadcasting/")
+"""Where errors are JSON."""
 
 
 def bad_request(request: HttpRequest, exception: Any) -> HttpResponse:

@@ -51,6 +51,14 @@ class Settings:
     RECHECK_INTERVAL: float = 60.0
     """Rights of open streams are asked again this often, beside every announced change."""
     TICKET_MAX_AGE: float = 30.0
+    MAX_TRIGGER_CHANNELS: int = 100
+    """Channels that one request to the HTTP API may send an event to."""
+    MAX_TRIGGER_BATCH: int = 10
+    """Events that one request to the HTTP API may send."""
+    MAX_TRIGGER_DATA: int = 10 * 1024
+    """Size of the data of an event that comes by the HTTP API."""
+    WEBHOOK_BUFFER: int = 16 * 1024 * 1024
+    """What may wait for a webhook's receiver in each process; the oldest is dropped beyond."""
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000
     PRUNE_INTERVAL: float = 60.0
@@ -137,6 +145,24 @@ def pusher_app() -> App | None:
         getattr(django_settings, f"PUSHER_{name}", "") for name in ("APP_ID", "KEY", "SECRET")
     ]
     return App(*values) if all(values) else None
+
+
+def pusher_encryption_key() -> bytes:
+    """The 32 bytes from which encrypted channels have their secrets: Django's setting
+    ``PUSHER_ENCRYPTION_MASTER_KEY``. Empty without it."""
+    key: bytes = getattr(django_settings, "PUSHER_ENCRYPTION_MASTER_KEY", b"")
+    return key
+
+
+def webhook_urls() -> tuple[str, ...]:
+    """Who is told of what happens on channels: Django's setting ``PUSHER_WEBHOOK_URLS``."""
+    return tuple(getattr(django_settings, "PUSHER_WEBHOOK_URLS", ()))
+
+
+def allowed_origins() -> frozenset[str]:
+    """The other origins whose pages may act for a user: django-cors-headers' setting
+    ``CORS_ALLOWED_ORIGINS``."""
+    return frozenset(getattr(django_settings, "CORS_ALLOWED_ORIGINS", ()))
 
 
 settings = _LazySettings()

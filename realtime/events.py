@@ -18,6 +18,7 @@ _RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "kee
 _RESERVED_PREFIXES = ("pusher:", "pusher_internal:")
 _LINE = re.compile(r"[^\r\n\ud800-\udfff]*")
 _UNUSUAL = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+_SOCKET_ID = re.compile(r"(?=.{3,32}\Z)[0-9]+\.[0-9]+", re.ASCII)
 _MUTATION = re.compile(r"[\x20-\x7e]{1,64}")
 
 
@@ -122,6 +123,13 @@ def check_type(name: str) -> str:
     if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
         raise InvalidEvent(f"The event type {name} belongs to the protocol.")
     return name
+
+
+def check_socket_id(text: str) -> str:
+    """Returns `text` if a connection may have it as its id, else raises `InvalidEvent`."""
+    if not isinstance(text, str) or not _SOCKET_ID.fullmatch(text):
+        raise InvalidEvent("A socket id is two numbers with a point between, as in 123.456.")
+    return text
 
 
 def is_mutation_id(text: str) -> bool:

@@ -13,6 +13,18 @@ class InvalidEvent(RealtimeError, ValueError):
     """An event's type or data cannot be put on the wire."""
 
 
+class InvalidBody(RealtimeError, ValueError):
+    """A request to Pusher's HTTP API does not say what it should."""
+
+
+class TooMuchData(RealtimeError, ValueError):
+    """An event's data is larger than an application may send."""
+
+
+class NoEncryptionKey(RealtimeError):
+    """Encrypted channels need Django's setting ``PUSHER_ENCRYPTION_MASTER_KEY``."""
+
+
 class InvalidEventId(RealtimeError, ValueError):
     """A text is not an event id that this project ever gave out."""
 

@@ -9,7 +9,7 @@ of one row keep their order, since its writers wait for each other's commit befo
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -173,6 +173,17 @@ def read_after(
         return Page(found, now.head, complete=True)
     upto = found[-1].position
     return Page(found, upto, complete=upto == now.head)
+
+
+def newest(channel: str, max_age: float, but: Collection[str] = ()) -> tuple[Event, float] | None:
+    """The newest numbered event of a channel and its age in seconds, if it is younger than
+    `max_age`; events of the types in `but` don't count."""
+    now = timezone.now()
+    rows = models.Event.objects.using(database()).filter(channel=channel, seq__isnull=False)
+    row = rows.exclude(type__in=but).order_by("-seq").first()
+    if row is None or row.created_at <= now - timedelta(seconds=max_age):
+        return None
+    return _event(row), max(0.0, (now - row.created_at).total_seconds())
 
 
 def check(position: EventId) -> None:

@@ -21,13 +21,14 @@ from rest_framework.views import APIView
 
 from realtime import sse, stream, tickets
 from realtime.bridge import HOLDER
-from realtime.channels import check_name, registry
+from realtime.channels import registry
 from realtime.conf import settings
 from realtime.events import Event
 from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import Hold
 from realtime.hub import jittered
+from realtime.names import check_name
 from realtime.pages import StreamPageRenderer
 from realtime.renderers import EventStreamRenderer
 from realtime.worker import Worker
