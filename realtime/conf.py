@@ -50,6 +50,10 @@ class Settings:
     """Recent events that each worker keeps in memory for streams that have just opened."""
     RECHECK_INTERVAL: float = 60.0
     """Rights of open streams are asked again this often, beside every announced change."""
+    MAX_MEMBERS: int = 100
+    """Users in one presence channel."""
+    MAX_MEMBER_INFO: int = 1024
+    """What a member may tell the others about itself."""
     TICKET_MAX_AGE: float = 30.0
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000

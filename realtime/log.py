@@ -21,11 +21,9 @@ from realtime import events, failpoints, models
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
+from realtime.locks import limit_pauses
 
 _BATCH = 1000
-
-_MAX_PAUSE = 2
-"""Seconds that may pass between two statements of who holds the head's lock."""
 
 _ADDRESS = {
     "dbname": "NAME",
@@ -131,14 +129,6 @@ def sequence() -> Batch:
         return Batch(tuple(map(_event, rows)), before)
 
 
-def _limit_pauses(alias: str) -> None:
-    """Has PostgreSQL end this transaction when this process is frozen in the middle of it: all
-    others wait for its lock."""
-    if connections[alias].vendor == "postgresql":
-        with connections[alias].cursor() as cursor:
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_MAX_PAUSE}s'")
-
-
 def extent() -> Extent:
     """The log's head and floor, as they are now."""
     row = _head_row(database())
@@ -234,7 +224,7 @@ def _head_row(alias: str) -> models.Head:
 
 
 def _lock_head(alias: str) -> models.Head:
-    _limit_pauses(alias)
+    limit_pauses(alias)
     locked = models.Head.objects.using(alias).select_for_update()
     return locked.first() or locked.get(pk=_create_head(alias).pk)
 
