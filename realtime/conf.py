@@ -50,6 +50,10 @@ class Settings:
     """Recent events that each worker keeps in memory for streams that have just opened."""
     RECHECK_INTERVAL: float = 60.0
     """Rights of open streams are asked again this often, beside every announced change."""
+    MAX_MEMBERS: int = 100
+    """Users in one presence channel."""
+    MAX_MEMBER_INFO: int = 1024
+    """What a member may tell the others about itself."""
     TICKET_MAX_AGE: float = 30.0
     MAX_TRIGGER_CHANNELS: int = 100
     """Channels that one request to the HTTP API may send an event to."""

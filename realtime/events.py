@@ -12,6 +12,10 @@ MAX_TYPE_LENGTH = 200
 """As Pusher limits event names."""
 MAX_MUTATION_LENGTH = 64
 
+MEMBER_JOINED = "member.joined"
+MEMBER_LEFT = "member.left"
+"""On a presence channel, only presence itself tells these."""
+
 _ID = re.compile(r"(0|[1-9][0-9]{0,17})-([A-Za-z0-9_]{8})", re.ASCII)
 _TYPE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,200}")
 _RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "keep-alive"})

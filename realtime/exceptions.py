@@ -50,3 +50,11 @@ class AlreadyRegistered(RealtimeError):
 
 class UncoveredWrite(RealtimeError):
     """A bulk write whose changed rows cannot be known, so it could not be published."""
+
+
+class InvalidMember(RealtimeError, ValueError):
+    """Who wants to join a presence channel has no usable id, or too much information."""
+
+
+class PresenceFull(RealtimeError):
+    """A presence channel has as many members as it may have."""

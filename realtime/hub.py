@@ -109,6 +109,10 @@ def _nobody() -> None:
     """Nobody waits yet."""
 
 
+def _ignored(channel: str, subscriber: Subscriber, begins: bool) -> None:
+    """Nobody wants to know."""
+
+
 class Hub:
     """Hands each event, in the log's order, to the subscribers of its channel."""
 
@@ -120,6 +124,12 @@ class Hub:
         self._early: deque[Batch] = deque(maxlen=_EARLY)
         self._subscribers: dict[str, dict[Subscriber, None]] = {}
         self._all: dict[Subscriber, None] = {}
+        self._on_change: Callable[[str, Subscriber, bool], None] = _ignored
+
+    def on_change(self, told: Callable[[str, Subscriber, bool], None]) -> None:
+        """Sets what is told of each subscription that begins or ends: the channel, whose it is, and
+        whether it begins."""
+        self._on_change = told
 
     def __len__(self) -> int:
         return len(self._all)
@@ -152,6 +162,7 @@ class Hub:
         self._all[subscriber] = None
         for channel in subscriber.channels:
             self._subscribers.setdefault(channel, {})[subscriber] = None
+            self._on_change(channel, subscriber, True)
         for event in missed:
             if event.channel in subscriber.channels:
                 subscriber.deliver(event)
@@ -247,6 +258,7 @@ class Hub:
         subscribers.pop(subscriber, None)
         if not subscribers:
             self._subscribers.pop(channel, None)
+        self._on_change(channel, subscriber, False)
 
 
 def jittered(mean: float) -> float:

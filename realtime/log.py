@@ -21,11 +21,9 @@ from realtime import events, failpoints, models
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
+from realtime.locks import limit_pauses
 
 _BATCH = 1000
-
-_MAX_PAUSE = 2
-"""Seconds that may pass between two statements of who holds the head's lock."""
 
 _ADDRESS = {
     "dbname": "NAME",
@@ -129,14 +127,6 @@ def sequence() -> Batch:
         head.save(using=alias, update_fields=("seq", "nonce"))
         rows = models.Event.objects.using(alias).filter(seq__gt=before.seq).order_by("seq")
         return Batch(tuple(map(_event, rows)), before)
-
-
-def _limit_pauses(alias: str) -> None:
-    """Has PostgreSQL end this transaction when this process is frozen in the middle of it: all
-    others wait for its lock."""
-    if connections[alias].vendor == "postgresql":
-        with connections[alias].cursor() as cursor:
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_MAX_PAUSE}s'")
 
 
 def extent() -> Extent:
@@ -245,7 +235,7 @@ def _head_row(alias: str) -> models.Head:
 
 
 def _lock_head(alias: str) -> models.Head:
-    _limit_pauses(alias)
+    limit_pauses(alias)
     locked = models.Head.objects.using(alias).select_for_update()
     return locked.first() or locked.get(pk=_create_head(alias).pk)
 

@@ -5,7 +5,7 @@ answers are JSON, errors are those of REST framework. What is sent is logged as 
 reads by Server-Sent Events gets it too, and resumes over it.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.exceptions import ParseError
 from rest_framework.renderers import JSONRenderer
@@ -38,9 +38,13 @@ class _SignedView(APIView):
             exc = ParseError(str(exc))
         return super().handle_exception(exc)
 
+    def parameter(self, request: Request, name: str) -> str:
+        """A parameter of the query, empty if there is none."""
+        return cast("dict[str, str]", request.auth).get(name, "")
+
     def info(self, request: Request) -> frozenset[str]:
         """The attributes of channels that the query asks for."""
-        return bodies.attributes(request.auth.get("info", ""))
+        return bodies.attributes(self.parameter(request, "info"))
 
 
 class EventsView(_SignedView):
@@ -75,7 +79,7 @@ class ChannelsView(_SignedView):
 
     def get(self, request: Request, **kwargs: str) -> Response:
         """Those whose names begin with ``filter_by_prefix``."""
-        prefix = request.auth.get("filter_by_prefix", "")
+        prefix = self.parameter(request, "filter_by_prefix")
         if prefix:
             check_name(prefix)
         return Response({"channels": state.occupied(prefix, self.info(request))})

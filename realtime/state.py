@@ -10,7 +10,7 @@ from realtime import log, occupancy, presence
 from realtime.bodies import text
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT
 from realtime.exceptions import InvalidBody
-from realtime.names import is_cache, is_presence
+from realtime.names import USER, is_cache, is_presence
 
 CACHE_MAX_AGE = 30 * 60
 """Seconds for which the last event of a cache channel is kept for those who come."""
@@ -43,7 +43,10 @@ def attributes(names: Collection[str], info: Collection[str]) -> dict[str, dict[
 def occupied(prefix: str, info: Collection[str]) -> dict[str, dict[str, Any]]:
     """The channels with subscriptions whose names begin with `prefix`; raises `InvalidBody`."""
     check([prefix], info)
-    return attributes(list(occupancy.occupied(prefix)), info)
+    found = occupancy.occupied(prefix)
+    # SQLite's LIKE takes capital letters for small ones. Users' own channels are nobody's business.
+    names = [name for name in found if name.startswith(prefix) and not name.startswith(USER)]
+    return attributes(names, info)
 
 
 def channel(name: str, info: Collection[str]) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from django.db import DatabaseError, InterfaceError
 from realtime import log, rights, sequencer, sse
 from realtime.conf import settings
 from realtime.connections import with_connection
+from realtime.desk import Desk
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.hub import Hub, Subscriber, jittered
+from realtime.roster import Roster
 from realtime.slots import Slots
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,9 @@ class Worker:
 
     def __init__(self) -> None:
         self.hub: Hub
-        self.slots = Slots()
+        self.desk = Desk()
+        self.slots = Slots(self.desk)
+        self.roster = Roster(self.desk)
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -54,11 +58,14 @@ class Worker:
     async def start(self) -> None:
         """Begins to deliver; returns once streams may be opened."""
         self.hub = Hub(await self._first_position(), settings.RING)
+        self.hub.on_change(self._on_change)
         logger.info("Log: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
+            self.desk.keep(),
             self.slots.keep(),
+            self.roster.keep(),
             self._keep_alive(),
             self._check_grounds(),
             self._check_doubtful(),
@@ -81,6 +88,7 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._sequencer.stop)
         await self.slots.close()
+        self.desk.close()
         self._checks.shutdown()
 
     def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
@@ -102,9 +110,15 @@ class Worker:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
         back."""
         self.draining = True
+        self.roster.drain()
         for subscriber in self.hub:
             subscriber.write(sse.retry(jittered(settings.RETRY)))
             subscriber.end()
+
+    def _on_change(self, channel: str, subscriber: Subscriber, begins: bool) -> None:
+        """A subscription begins or ends; with the last way to read a channel, membership ends."""
+        if not begins:
+            self.roster.leave(channel, subscriber.socket_id)
 
     # The log and the broker
 

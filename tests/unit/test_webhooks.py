@@ -14,7 +14,8 @@ APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
 
 @pytest.fixture(autouse=True)
 def _app(settings, monkeypatch):
-    settings.PUSHER_APP_ID, settings.PUSHER_KEY, settings.PUSHER_SECRET = APP.id, APP.key, APP.secret
+    for name, value in (("APP_ID", APP.id), ("KEY", APP.key), ("SECRET", APP.secret)):
+        setattr(settings, f"PUSHER_{name}", value)
     settings.PUSHER_WEBHOOK_URLS = []
     monkeypatch.setattr(webhooks, "_FIRST_DELAY", 0.01)
     yield
