@@ -3,7 +3,9 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-DEBIAN := redis-server postgresql chromium
+# Node from elsewhere brings an npm of its own, beside which Debian's can't be installed.
+DEBIAN := redis-server postgresql chromium $(if $(shell command -v npm 2>/dev/null),,nodejs npm)
+CLIENTS := tests/clients/node_modules/.package-lock.json
 
 export PORT
 
@@ -20,7 +22,7 @@ run: $(VENV)/.run ## Set up everything and serve on http://127.0.0.1:$PORT, with
 	@DEBUG=1 $(BIN)/python manage.py demo
 	@DEBUG=1 exec $(BIN)/gunicorn api.asgi:application
 
-test: $(VENV)/.dev debian ## Set up everything that the tests need, and run them all.
+test: $(VENV)/.dev debian $(CLIENTS) ## Set up everything that the tests need, and run them all.
 	$(BIN)/python -m pytest $(ARGS)
 
 torture: $(VENV)/.dev debian ## Every fault at full size; the figures go to docs/reliability.md. ARGS="-k herd" for one.
@@ -52,7 +54,7 @@ lock: ## Write requirements.txt and requirements-dev.txt anew from the .in files
 	rm -r $(VENV)-lock
 
 clean: ## Remove the virtual environment and what runs and tests leave behind.
-	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/clients/node_modules
 
 # Stamps: a requirement that changes is installed before anything runs.
 $(VENV)/.run: requirements.txt
@@ -68,3 +70,8 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 # What tests start themselves. Where it may not be installed, those that need it are skipped, and say so.
 debian:
 	@sh scripts/debian.sh $(DEBIAN)
+
+# Pusher's clients in JavaScript. Not before Debian's packages, which may bring npm.
+$(CLIENTS): tests/clients/package-lock.json | debian
+	@sh scripts/clients.sh
+	@[ ! -e $@ ] || touch $@

@@ -1,0 +1,137 @@
+"""One server for all of Pusher's clients, one Node, one Chromium."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pusher
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+
+from tests.clients.client import HERE, MODULES, NODE, Client, Connect, Node, options_for
+from tests.servers import Server
+
+CHROMIUM = shutil.which("chromium")
+APP = {
+    "PUSHER_APP_ID": "3",
+    "PUSHER_KEY": "278d425bdf160c739803",
+    "PUSHER_SECRET": "7ad3773142a6692b25b8",
+}
+SCRIPTS = {
+    "pusher.js": MODULES / "pusher-js/dist/web/pusher.js",
+    "pusher-with-encryption.js": MODULES / "pusher-js/dist/web/pusher-with-encryption.js",
+    "echo.js": MODULES / "laravel-echo/dist/echo.iife.js",
+    "watch.js": HERE / "watch.js",
+}
+"""Served to pages of the tests' own, below ``/clients/``."""
+
+
+def needs_node() -> None:
+    """Skips where Node or its packages are missing."""
+    if NODE is None or not MODULES.exists():
+        pytest.skip("Node and the packages of tests/clients are not installed")
+
+
+@pytest.fixture(scope="session")
+def pusher_server(make_server: Callable[..., Server]) -> Server:
+    """A server with an app, which many tests share: none may stop it."""
+    return make_server(**APP, REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
+
+
+@pytest.fixture(scope="session")
+def tokens(pusher_server: Server) -> dict[str, str]:
+    """API tokens of the demo's users."""
+    return {name: pusher_server.token(name) for name in ("alice", "bob")}
+
+
+@pytest.fixture(scope="session")
+def _node() -> Iterator[Node]:
+    needs_node()
+    process = Node()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def node(_node: Node) -> Iterator[Node]:
+    """A Node process; clients that are left in it are disconnected after the test."""
+    yield _node
+    _node.evaluate("disconnectAll()")
+
+
+@pytest.fixture
+def connect(node: Node, pusher_server: Server, tokens: dict[str, str]) -> Connect:
+    """Connects a pusher-js client in Node, perhaps as a user."""
+
+    def make(user: str = "", key: str = APP["PUSHER_KEY"], **options: Any) -> Client:
+        return Client(node, key, options_for(pusher_server, tokens.get(user, ""), **options))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium. (Of the module: while Playwright runs, this thread has an event loop.)"""
+    needs_node()
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    flags = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+def serve_clients(context: BrowserContext) -> None:
+    """Lets the pages of a context load the clients, from ``/clients/`` of whatever origin."""
+
+    def fulfill(route: Route) -> None:
+        name = route.request.url.rpartition("/")[2]
+        route.fulfill(path=SCRIPTS.get(name, Path(HERE / name)), content_type="text/javascript")
+
+    context.route("**/clients/*.js", fulfill)
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens a page of a server, logged in by the form, that has pusher-js as `Pusher`."""
+    contexts: list[BrowserContext] = []
+
+    def make(server: Server, username: str = "", library: str = "pusher.js") -> Page:
+        context = browser.new_context()
+        contexts.append(context)
+        serve_clients(context)
+        page = context.new_page()
+        page.goto(f"{server.url}/accounts/login/")
+        if username:
+            page.fill("input[name=username]", username)
+            page.fill("input[name=password]", "realtime")
+            page.click("button[type=submit]")
+            page.wait_for_url(f"{server.url}/")
+        for name in (library, "watch.js"):
+            page.add_script_tag(url=f"{server.url}/clients/{name}")
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def backend(pusher_server: Server) -> pusher.Pusher:
+    """Pusher's library for Python, for the tests' server."""
+    return python_backend(pusher_server)
+
+
+def python_backend(server: Server, **options: Any) -> pusher.Pusher:
+    """Pusher's library for Python, pointed at a server."""
+    return pusher.Pusher(
+        app_id=APP["PUSHER_APP_ID"],
+        key=APP["PUSHER_KEY"],
+        secret=APP["PUSHER_SECRET"],
+        host="127.0.0.1",
+        port=server.port,
+        ssl=False,
+        **options,
+    )
