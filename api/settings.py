@@ -139,7 +139,8 @@ SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", not DEBUG)
 PROXIED = env.flag("SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT)
 if PROXIED:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# A GRIP proxy asks inside of the data centre, in its own name, and by no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^api/events/proxied/"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE_SSL_REDIRECT else 0
 # Whether the domain's other hosts are ready for HTTPS only is not for this one to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from realtime import failpoints, grip, log, sse
+from realtime import failpoints, grip, log, proxies, sse
 from realtime.bridge import Bridge, ClientGone, Receive, Response, Scope, Send, WSGIApplication
 from realtime.conf import settings
 from realtime.exceptions import PositionLost
@@ -53,11 +53,17 @@ class RealtimeApplication:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         worker = self._worker or await self._started()
         try:
-            response = await self._bridge(scope, receive, worker)
+            if proxied := proxies.signed(grip.signature(scope["headers"])):
+                response = await self._bridge(scope, receive)
+            else:
+                scope = {**scope, "headers": grip.without(scope["headers"])}
+                response = await self._bridge(scope, receive, worker)
         except ClientGone:
             return
-        hold = grip.Hold.parse(response.headers)
-        response.headers = grip.without(response.headers)
+        hold = None
+        if not proxied:
+            hold = grip.Hold.parse(response.headers)
+            response.headers = grip.without(response.headers)
         if hold is None:
             if scope["method"] == "HEAD":
                 response.body = b""

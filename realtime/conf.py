@@ -7,6 +7,7 @@ when first used and forgotten when Django announces a changed setting.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +23,9 @@ BROKERS = {
 }
 """Schemes of ``REALTIME_BROKER_URL``, and what class is for them."""
 
+_ALIASES = {"GRIP_URL": "REALTIME_GRIP_URL"}
+"""What a setting is called where others read it too: Pushpin's own tools, and hosts that set it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +34,12 @@ class Settings:
     BROKER_URL: str = ""
     """What tells other processes of events within milliseconds: ``redis://…``, or ``postgres://…``
     for NOTIFY by a direct connection. Empty: by the log's database if it is PostgreSQL."""
+    GRIP_URL: str = ""
+    """The GRIP proxies that may hold streams, and where to publish to them, separated by commas:
+    ``http://127.0.0.1:5561?iss=…&key=…``. Empty: none."""
+    GRIP_INTERVAL: float = 20.0
+    """A proxy asks again for each stream this often, in whole seconds: whatever it was not told is
+    late by so much at most."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
     RETRY: float = 2.0
@@ -79,6 +89,8 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {PREFIX + field.name: field for field in fields(Settings)}
     found: dict[str, Any] = {}
     for name in sorted(environ):
+        if name in _ALIASES and environ[name]:
+            found[_ALIASES[name]] = _url(name, environ[name], _URLS[_ALIASES[name]])
         if not name.startswith(PREFIX):
             continue
         if name not in known:
@@ -90,29 +102,59 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-_EXPECTED = {
-    int: "a whole number above 0",
-    float: "a number above 0",
-    str: "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
-}
-
-
-def _is_broker(url: object) -> bool:
-    return isinstance(url, str) and url.partition(":")[0] in BROKERS
+_EXPECTED = {int: "a whole number above 0", float: "a number above 0"}
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
-    expected = _EXPECTED[kind]
+    if name in _URLS:
+        return _url(name, value, _URLS[name])
     convert: Callable[[Any], Any] = kind
     try:
         converted = convert(value)
     except (TypeError, ValueError):
         converted = None
-    if not (_is_broker(value) if kind is str else converted and 0 < converted < 10**12):
-        # A URL may have a password in it, which is not for the log that this line ends up in.
-        shown = "wrong" if kind is str else repr(value)
-        raise ImproperlyConfigured(f"{name} is {shown}: it must be {expected}.")
+    if not (converted and 0 < converted < 10**12):
+        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {_EXPECTED[kind]}.")
     return converted
+
+
+def _url(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
+    is_valid, expected = kind
+    if not (isinstance(value, str) and is_valid(value)):
+        # It may have a password in it, which is not for the log that this line ends up in.
+        raise ImproperlyConfigured(f"{name} is wrong: it must be {expected}.")
+    return value
+
+
+def _is_broker(url: str) -> bool:
+    return url.partition(":")[0] in BROKERS
+
+
+def _are_proxies(urls: str) -> bool:
+    return all(_is_proxy(url.strip()) for url in urls.split(","))
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port raises ValueError if it is none.
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    # Without a key, anybody could pass for the proxy.
+    return bool(is_address) and "key" in parse_qs(parts.query)
+
+
+_URLS = {
+    "REALTIME_BROKER_URL": (
+        _is_broker,
+        "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
+    ),
+    "REALTIME_GRIP_URL": (
+        _are_proxies,
+        "a URL like http://127.0.0.1:5561?iss=pushpin&key=secret, or several with commas between",
+    ),
+}
 
 
 class _LazySettings:

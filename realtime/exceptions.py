@@ -40,6 +40,10 @@ class PositionLost(RealtimeError):
         self.reason = reason
 
 
+class ProxyUnavailable(RealtimeError):
+    """A GRIP proxy does not take what is published to it."""
+
+
 class NotRegistered(RealtimeError, LookupError):
     """A model has no publisher."""
 

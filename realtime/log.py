@@ -12,9 +12,11 @@ import secrets
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
+from django.db.models import Subquery
 from django.utils import timezone
 
 from realtime import events, failpoints, models
@@ -174,6 +176,18 @@ def newest(channel: str, max_age: float, but: Collection[str] = ()) -> tuple[Eve
     if row is None or row.created_at <= now - timedelta(seconds=max_age):
         return None
     return _event(row), max(0.0, (now - row.created_at).total_seconds())
+
+
+def last_before(channels: Sequence[str], upto: EventId) -> EventId | None:
+    """The newest position of an event on one of `channels`, up to `upto`, if the log has any."""
+    rows = models.Event.objects.using(database())
+    # One look at the index for each channel, however many events it has.
+    newest_of_each: list[Any] = [
+        Subquery(rows.filter(channel=channel, seq__lte=upto.seq).order_by("-seq").values("seq")[:1])
+        for channel in channels
+    ]
+    row = rows.filter(seq__in=newest_of_each).order_by("-seq").first()
+    return None if row is None else _event(row).id
 
 
 def check(position: EventId) -> None:

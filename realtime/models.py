@@ -1,5 +1,5 @@
 """The tables: the log's, used by ``log.py`` alone, those of tickets and of what was signed for
-connections, and those of what workers hold: streams, members, subscriptions."""
+connections, those of what workers hold: streams, members, subscriptions; and those of proxies."""
 
 from django.db import models
 from django.db.models import Q
@@ -154,3 +154,51 @@ class Occupancy(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subscriptions} on {self.channel}"
+
+
+class Feed(models.Model):
+    """What streams behind a GRIP proxy share that rest on one grant and have the same channels."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    key = models.CharField(max_length=64)
+    """A digest of grant and channels."""
+    owner = models.CharField(max_length=300, db_index=True)
+    grant = models.TextField()
+    channels = models.TextField()
+    """A JSON list."""
+    ended = models.BooleanField(default=False)
+    """Whether a right has ended: nothing is published to it any more."""
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("key",), condition=Q(ended=False), name="realtime_feed_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.owner}: {self.channels}"
+
+
+class FeedChannel(models.Model):
+    """That what happens on a channel is published to a feed."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE)
+    channel = models.CharField(max_length=164, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.feed_id}"
+
+
+class Proxy(models.Model):
+    """A GRIP proxy: which process publishes to it, and up to where it has done so."""
+
+    id = models.CharField(max_length=64, primary_key=True)
+    holder = models.CharField(max_length=32)
+    seen_at = models.DateTimeField()
+    seq = models.BigIntegerField()
+    nonce = models.CharField(max_length=8)
+
+    def __str__(self) -> str:
+        return f"up to {self.seq}-{self.nonce}"

@@ -16,6 +16,7 @@ from realtime.connections import with_connection
 from realtime.desk import Desk
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
+from realtime.feeder import Feeders
 from realtime.hub import Hub, Subscriber, jittered
 from realtime.roster import Roster
 from realtime.slots import Slots
@@ -46,6 +47,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
+        self._feeders = Feeders()
         # Its own thread, so that a slow check of rights never delays delivery or requests.
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
         self._doubtful: set[Subscriber] = set()
@@ -77,6 +79,7 @@ class Worker:
             task.add_done_callback(self._on_done)
         await listening.wait()
         self._sequencer.start()
+        self._feeders.start()
         self._chain_signals()
 
     async def stop(self) -> None:
@@ -87,6 +90,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._sequencer.stop)
+        await asyncio.to_thread(self._feeders.stop)
         await self.slots.close()
         self.desk.close()
         self._checks.shutdown()
@@ -137,6 +141,7 @@ class Worker:
                 self._receive(batch)
 
     def _receive(self, batch: Batch) -> None:
+        self._feeders.receive(batch)
         if batch.events and batch.after is None:
             for event in batch.events:
                 self.hub.broadcast(event)
