@@ -101,11 +101,11 @@ def _trigger(body: dict[str, Any], names: list[str]) -> Trigger:
     text = _text(body, "data")
     if len(text.encode("utf-8", "surrogatepass")) > settings.MAX_TRIGGER_DATA:
         raise TooMuchData(f"An event's data has at most {settings.MAX_TRIGGER_DATA} bytes.")
-    line, kind = data(text), check_type(_text(body, "name"))
+    line, kind = data(text), _text(body, "name")
     socket_id = body.get("socket_id")
     exclude = "" if socket_id is None else check_socket_id(socket_id)
     channels = dict.fromkeys(map(check_target, names))
-    events = tuple(Event(name, kind, line, exclude=exclude) for name in channels)
+    events = tuple(Event(name, check_type(kind, name), line, exclude=exclude) for name in channels)
     return Trigger(events, attributes(_text(body, "info", "")))
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import leases
+from realtime import leases, presence
 from realtime.connections import with_connection
 from realtime.leases import LEASE, RENEWAL, Lease
 
@@ -28,15 +28,15 @@ class Desk:
         self.lease = Lease()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime-desk")
         self._needs: list[Callable[[], bool]] = []
-        self._clearings: list[Callable[[], None]] = []
+        self._clearings: list[Callable[[], Awaitable[None]]] = []
         self._steady_since: float | None = None
 
     def keep_alive_for(self, need: Callable[[], bool]) -> None:
         """Keeps the lease alive while `need` answers True."""
         self._needs.append(need)
 
-    def clear_by(self, clearing: Callable[[], None]) -> None:
-        """Has `clearing` called, on the thread, while there are workers that are lost."""
+    def clear_by(self, clearing: Callable[[], Awaitable[None]]) -> None:
+        """Has `clearing` called again and again while there are workers that are lost."""
         self._clearings.append(clearing)
 
     async def run(self, function: Callable[..., T], *args: object) -> T:
@@ -63,8 +63,13 @@ class Desk:
     async def _round(self, tidy: bool) -> None:
         if any(need() for need in self._needs):
             await self.run(self.lease.renew)
-        await self.run(self._clear, self._is_steady())
+        if self._is_steady():
+            await self.run(leases.declare_lost)
+        if await self.run(leases.any_lost):
+            for clear in self._clearings:
+                await clear()
         if tidy:
+            await self.run(presence.tidy)
             await self.run(leases.tidy)
 
     def _is_steady(self) -> bool:
@@ -74,13 +79,6 @@ class Desk:
         if self._steady_since is None:
             self._steady_since = now
         return now >= self._steady_since + LEASE.total_seconds()
-
-    def _clear(self, steady: bool) -> None:
-        if steady:
-            leases.declare_lost()
-        if leases.any_lost():
-            for clearing in self._clearings:
-                clearing()
 
     def close(self) -> None:
         """Ends the thread. The lease runs out by itself: until then, those who come back to

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 from realtime.exceptions import InvalidEvent, InvalidEventId
+from realtime.names import is_presence
 
 MAX_TYPE_LENGTH = 200
 """As Pusher limits event names."""
@@ -118,14 +119,17 @@ def dumps(value: Any, **options: Any) -> str:
     return text
 
 
-def check_type(name: str) -> str:
-    """Returns `name` if it can be an event's type, else raises `InvalidEvent`."""
+def check_type(name: str, channel: str = "") -> str:
+    """Returns `name` if it can be an event's type, else raises `InvalidEvent`; given the `channel`,
+    if an application may send such an event there."""
     if not isinstance(name, str) or not _TYPE.fullmatch(name):
         raise InvalidEvent(
             f"An event's type is 1 to {MAX_TYPE_LENGTH} characters, without control characters."
         )
     if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
         raise InvalidEvent(f"The event type {name} belongs to the protocol.")
+    if name in (MEMBER_JOINED, MEMBER_LEFT) and is_presence(channel):
+        raise InvalidEvent(f"On a presence channel, {name} tells of its members.")
     return name
 
 

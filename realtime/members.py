@@ -69,6 +69,13 @@ class Row(NamedTuple):
     info: str
 
 
+class Status(NamedTuple):
+    """Whether a user is signed in by some connection, since a version of that user."""
+
+    version: int
+    online: bool
+
+
 @dataclass(slots=True)
 class Turn:
     """What to write, and what came out."""

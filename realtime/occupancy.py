@@ -42,52 +42,48 @@ def occupied(prefix: str = "") -> dict[str, int]:
 
 
 def write(lease: Lease, held: Mapping[str, int]) -> dict[str, Total]:
-    """Says how many subscriptions to some channels the worker of this lease holds. Answers the
-    totals that this has changed."""
-    lease.ensure()
-    changed: dict[str, Total] = {}
-    for names in _chunks(held):
-        changed |= _write(lease.worker.pk, {name: held[name] for name in names})
-    return changed
-
-
-def clear() -> dict[str, Total]:
-    """Takes away what lost workers have counted; answers the totals that this has changed."""
-    rows = Occupancy.objects.using(database()).filter(worker__lost=True)
-    changed: dict[str, Total] = {}
-    for names in _chunks(set(rows.values_list("channel", flat=True))):
-        changed |= _clear(names)
-    return changed
-
-
-def _write(worker: str, held: Mapping[str, int]) -> dict[str, Total]:
+    """Says how many subscriptions to some channels the worker of this lease holds; it may be
+    repeated. Answers the totals that this has changed."""
     alias = database()
+    lease.ensure()
+    worker = lease.worker.pk
     with transaction.atomic(using=alias):
         before = _begin(alias, held)
         rows = Occupancy.objects.using(alias)
-        rows.filter(
-            worker=worker, channel__in=[n for n, count in held.items() if not count]
-        ).delete()
+        none = [name for name, count in held.items() if not count]
+        rows.filter(worker=worker, channel__in=none).delete()
         rows.bulk_create(
-            [
+            (
                 Occupancy(worker_id=worker, channel=name, subscriptions=count)
                 for name, count in held.items()
                 if count
-            ],
+            ),
             update_conflicts=True,
             unique_fields=["channel", "worker"],
             update_fields=["subscriptions"],
         )
-        return _end(alias, before)
+        return _changed(_end(alias, before))
 
 
-def _clear(names: Collection[str]) -> dict[str, Total]:
+def clear() -> dict[str, Total]:
+    """Takes away what lost workers have counted; answers the totals that this has changed."""
+    alias = database()
+    rows = Occupancy.objects.using(alias).filter(worker__lost=True)
+    names = sorted(set(rows.values_list("channel", flat=True)))
+    changed: dict[str, Total] = {}
+    for start in range(0, len(names), _TOGETHER):
+        with transaction.atomic(using=alias):
+            before = _begin(alias, names[start : start + _TOGETHER])
+            rows.filter(channel__in=list(before)).delete()
+            changed |= _changed(_end(alias, before))
+    return changed
+
+
+def totals(channels: Collection[str]) -> dict[str, Total]:
+    """The totals of channels as they are, unchanged."""
     alias = database()
     with transaction.atomic(using=alias):
-        before = _begin(alias, names)
-        rows = Occupancy.objects.using(alias).filter(channel__in=names, worker__lost=True)
-        rows.delete()
-        return _end(alias, before)
+        return _end(alias, _begin(alias, channels))
 
 
 def _begin(alias: str, names: Iterable[str]) -> dict[str, int]:
@@ -98,22 +94,15 @@ def _begin(alias: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def _end(alias: str, before: Mapping[str, int]) -> dict[str, Total]:
-    after = _counts(alias, list(before))
-    at = locks.clock(alias)
-    return {
-        name: Total(count, after.get(name, 0), at)
-        for name, count in before.items()
-        if count != after.get(name, 0)
-    }
+    after, at = _counts(alias, list(before)), locks.clock(alias)
+    return {name: Total(count, after.get(name, 0), at) for name, count in before.items()}
+
+
+def _changed(totals: Mapping[str, Total]) -> dict[str, Total]:
+    return {name: total for name, total in totals.items() if total.before != total.after}
 
 
 def _counts(alias: str, channels: Collection[str]) -> dict[str, int]:
     rows = Occupancy.objects.using(alias).filter(channel__in=channels).values("channel")
     summed = rows.annotate(total=Sum("subscriptions")).order_by()
     return dict(summed.values_list("channel", "total"))
-
-
-def _chunks(names: Iterable[str]) -> Iterable[list[str]]:
-    ordered = sorted(names)
-    for start in range(0, len(ordered), _TOGETHER):
-        yield ordered[start : start + _TOGETHER]

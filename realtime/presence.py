@@ -4,28 +4,40 @@ A member's first connection and last one are events in the log, ``member.joined`
 ``member.left``, written in the transaction of the change itself. Each raises the channel's version.
 A `Snapshot` and the events of a higher version are the members, exactly.
 
+That a user is signed in, by some connection, is kept in the same way, as if it was a channel of the
+user's own; but only workers are told, by an event on their control channel.
+
 What workers want is done in batches, by ``roster.py``. A transaction locks the rows of its
 channels, in the order of their names, before it looks at anything else.
 """
 
+import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
 
-from realtime import locks
+from realtime import locks, webhooks
 from realtime.conf import settings
+from realtime.events import MEMBER_JOINED, Event, dumps
 from realtime.leases import Lease
 from realtime.log import database
-from realtime.members import Change, Outcome, Row, Snapshot, Turn, turn
+from realtime.members import Change, Outcome, Row, Snapshot, Status, Turn, turn, version
 from realtime.models import Member, PresenceChannel
+from realtime.names import CONTROL
 from realtime.watch import append
 
+SIGNED_IN = "#signed-in-"
+"""Before a user's id: what counts as a channel whose members are that user's connections."""
+SIGNED = "signed"
+"""Type of the control event that tells, by user id, the `Status` of those who sign in or out."""
+
 _CHUNK = 500
-"""Rows deleted by one statement; SQLite limits its variables."""
+"""Keys in one statement; SQLite limits its variables."""
 _TOGETHER = 100
 """Channels that are cleared in one transaction."""
 _FORGOTTEN = timedelta(hours=1)
@@ -44,6 +56,18 @@ def user_counts(channels: Collection[str]) -> dict[str, int]:
     rows = Member.objects.using(database()).filter(channel__in=channels).values("channel")
     counted = rows.annotate(users=Count("user_id", distinct=True)).order_by()
     return dict(counted.values_list("channel", "users"))
+
+
+def statuses(users: Collection[str]) -> dict[str, Status]:
+    """Who of these is signed in, and who is not."""
+    present = Member.objects.using(database()).filter(channel=OuterRef("pk"))
+    rows = PresenceChannel.objects.using(database()).annotate(online=Exists(present))
+    ordered, found = sorted(users), dict.fromkeys(users, Status(0, False))
+    for start in range(0, len(ordered), _CHUNK):
+        names = [SIGNED_IN + user_id for user_id in ordered[start : start + _CHUNK]]
+        for row in rows.filter(pk__in=names).values_list("pk", "version", "online"):
+            found[row[0].removeprefix(SIGNED_IN)] = Status(*row[1:])
+    return found
 
 
 def apply(lease: Lease, changes: Mapping[str, Change]) -> dict[str, Outcome]:
@@ -146,7 +170,30 @@ def _write(alias: str, worker: str, channels: list[PresenceChannel], turns: list
             changed.append(channel)
     rows.bulk_create(added)
     PresenceChannel.objects.using(alias).bulk_update(changed, ["version"])
-    append([event for turned in turns for event in turned.events], alias)
+    _tell(alias, [event for turned in turns for event in turned.events])
+
+
+def _tell(alias: str, events: Iterable[Event]) -> None:
+    """Writes events into the log, and has webhooks called once they are committed."""
+    logged: list[Event] = []
+    signed: dict[str, Status] = {}
+    for event in events:
+        joined = event.type == MEMBER_JOINED
+        if event.channel.startswith(SIGNED_IN):
+            user_id = event.channel.removeprefix(SIGNED_IN)
+            signed[user_id] = Status(version(event) or 0, joined)
+            continue
+        logged.append(event)
+        hook = partial(
+            webhooks.notify,
+            "member_added" if joined else "member_removed",
+            channel=event.channel,
+            user_id=json.loads(event.data)["id"],
+        )
+        transaction.on_commit(hook, using=alias, robust=True)
+    if signed:
+        logged.append(Event(CONTROL, SIGNED, dumps(signed)))
+    append(logged, alias)
 
 
 def _is_lost(row: Row) -> bool:

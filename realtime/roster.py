@@ -19,6 +19,7 @@ from realtime.exceptions import InvalidEvent, InvalidMember, PresenceFull
 from realtime.leases import LEASE, RENEWAL
 from realtime.members import Arrival, Change, Outcome, Snapshot
 from realtime.names import check_name
+from realtime.presence import SIGNED_IN
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Roster:
         self._wake = asyncio.Event()
         self._draining = False
         desk.keep_alive_for(lambda: bool(self._held))
-        desk.clear_by(presence.clear)
+        desk.clear_by(lambda: desk.run(presence.clear))
 
     async def join(self, channel: str, socket_id: str, user_id: str, info: object) -> Snapshot:
         """Makes a connection a member of a channel; the members, from which on the channel's events
@@ -59,12 +60,12 @@ class Roster:
         is called meanwhile, and then without it. Raises `PresenceFull`, or `InvalidMember`, or
         `InvalidChannel`.
         """
+        arrival = Arrival(_user_id(user_id), _info(info))
         key = check_name(channel), socket_id
-        self._held[key] = self._untold[key] = Arrival(_user_id(user_id), _info(info))
+        self._want(key, arrival)
         told = self._joining.get(key)
         if told is None:
             told = self._joining[key] = asyncio.get_running_loop().create_future()
-        self._wake.set()
         try:
             # Shielded: somebody else may wait for it too.
             return await asyncio.shield(told)
@@ -84,6 +85,15 @@ class Roster:
             asyncio.get_running_loop().call_later(delay, self._leave, key)
         else:
             self._leave(key)
+
+    def sign_in(self, socket_id: str, user_id: str) -> None:
+        """A connection is now one of this user's. Raises `InvalidMember`."""
+        arrival = Arrival(_user_id(user_id), "null")
+        self._want((SIGNED_IN + user_id, socket_id), arrival)
+
+    def sign_out(self, socket_id: str, user_id: str) -> None:
+        """A connection is none of this user's any more."""
+        self.leave(SIGNED_IN + user_id, socket_id)
 
     def drain(self) -> None:
         """From now on, connections end because this worker does: their members stay as long as if
@@ -105,6 +115,10 @@ class Roster:
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("Members can't be told of, trying again: %s", error)
                 await asyncio.sleep(RENEWAL)
+
+    def _want(self, key: _Key, arrival: Arrival) -> None:
+        self._held[key] = self._untold[key] = arrival
+        self._wake.set()
 
     def _leave(self, key: _Key) -> None:
         if self._held.pop(key, None) is not None:

@@ -37,10 +37,14 @@ def trigger(
     """
     names = [channels] if isinstance(channels, str) else list(channels)
     text = events.dumps(data, cls=JSONEncoder)
-    kind = events.check_type(event)
     exclude = events.check_socket_id(socket_id) if socket_id else ""
     new = [
-        Event(check_target(name), kind, _sealed(name, text), exclude=exclude)
+        Event(
+            check_target(name),
+            events.check_type(event, name),
+            _sealed(name, text),
+            exclude=exclude,
+        )
         for name in dict.fromkeys(names)
     ]
     if ephemeral:

@@ -11,15 +11,13 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from realtime import log, rights, sequencer, sse
+from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
-from realtime.desk import Desk
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.feeder import Feeders
 from realtime.hub import Hub, Subscriber, jittered
-from realtime.roster import Roster
-from realtime.slots import Slots
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +38,10 @@ class Worker:
 
     def __init__(self) -> None:
         self.hub: Hub
-        self.desk = Desk()
-        self.slots = Slots(self.desk)
-        self.roster = Roster(self.desk)
+        self._books = Books()
+        self.slots = self._books.slots
+        self.roster = self._books.roster
+        self.watchlists = self._books.watchlists
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -60,14 +59,11 @@ class Worker:
     async def start(self) -> None:
         """Begins to deliver; returns once streams may be opened."""
         self.hub = Hub(await self._first_position(), settings.RING)
-        self.hub.on_change(self._on_change)
         logger.info("Log: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
-            self.desk.keep(),
-            self.slots.keep(),
-            self.roster.keep(),
+            *self._books.open(self.hub),
             self._keep_alive(),
             self._check_grounds(),
             self._check_doubtful(),
@@ -91,8 +87,7 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._sequencer.stop)
         await asyncio.to_thread(self._feeders.stop)
-        await self.slots.close()
-        self.desk.close()
+        await self._books.close()
         self._checks.shutdown()
 
     def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
@@ -114,15 +109,10 @@ class Worker:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
         back."""
         self.draining = True
-        self.roster.drain()
+        self._books.drain()
         for subscriber in self.hub:
             subscriber.write(sse.retry(jittered(settings.RETRY)))
             subscriber.end()
-
-    def _on_change(self, channel: str, subscriber: Subscriber, begins: bool) -> None:
-        """A subscription begins or ends; with the last way to read a channel, membership ends."""
-        if not begins:
-            self.roster.leave(channel, subscriber.socket_id)
 
     # The log and the broker
 
@@ -144,11 +134,14 @@ class Worker:
         self._feeders.receive(batch)
         if batch.events and batch.after is None:
             for event in batch.events:
+                self._books.receive(event)
                 self.hub.broadcast(event)
             return
         dispatched, missing = self.hub.receive(batch)
         if missing or not batch.events:
             self._look_soon()
+        for event in dispatched:
+            self._books.receive(event)
         for channel in rights.doubtful(dispatched, self.hub.channels):
             self._suspect(*self.hub.subscribed(channel))
 
@@ -188,6 +181,7 @@ class Worker:
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
         self.hub.restart(position)
+        self._books.restart()
         for subscriber in self.hub:
             channels = sorted(subscriber.channels)
             subscriber.write(sse.stream_reset(position, channels, reason))
