@@ -40,6 +40,10 @@ class PositionLost(RealtimeError):
         self.reason = reason
 
 
+class DatabaseUnfit(RealtimeError):
+    """The database can't be served from as it is, however long one waits."""
+
+
 class NotRegistered(RealtimeError, LookupError):
     """A model has no publisher."""
 
