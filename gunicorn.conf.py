@@ -16,9 +16,13 @@ from api.env import Environment
 
 try:
     env = Environment()
-    port = env.number("PORT", 8000)
+    port = env.number("PORT", 8000, most=65535)
     workers = env.number("WEB_CONCURRENCY", 1) or 1
     debug = settings.DEBUG
+    if not settings.ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS must be set when DEBUG is off, to hosts like example.org."
+        )
 except ImproperlyConfigured as error:
     # One line, where gunicorn would show a traceback for each worker.
     sys.exit(f"Wrong settings: {error}")

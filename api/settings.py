@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from api.env import Environment
 from realtime.conf import from_environ
@@ -72,7 +73,7 @@ TEMPLATES = [
 DATABASES: dict[str, Any] = {
     "default": env.database(
         "DATABASE_URL",
-        f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        f"sqlite:///{quote(str(BASE_DIR / 'db.sqlite3'))}",
         pool_size=env.number("DATABASE_POOL_SIZE", 10, least=2),
     )
 }
@@ -246,11 +247,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"unrepeated": {"()": "api.logs.Unrepeated"}},
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "line",
+            "filters": ["unrepeated"],
         }
     },
     "root": {"handlers": ["stdout"], "level": "INFO"},

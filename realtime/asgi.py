@@ -1,19 +1,25 @@
 """The ASGI application: Django's requests at WSGI speed, and the streams that they ask to hold."""
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import Any
 
 from realtime import failpoints, grip, log, proxies, sse
 from realtime.bridge import Bridge, ClientGone, Receive, Response, Scope, Send, WSGIApplication
 from realtime.conf import settings
-from realtime.exceptions import PositionLost
+from realtime.exceptions import DatabaseUnfit, PositionLost
 from realtime.grants import Grant
 from realtime.hub import Subscriber, jittered
 from realtime.stream import reset
 from realtime.worker import Worker
 
+logger = logging.getLogger(__name__)
+
 Message = dict[str, Any]
+
+_PATIENCE = 3.0
+"""Seconds for which a request waits for a worker that waits for the database."""
 
 
 class RealtimeApplication:
@@ -22,7 +28,7 @@ class RealtimeApplication:
     def __init__(self, application: WSGIApplication) -> None:
         self._bridge = Bridge(application, settings.THREADS)
         self._worker: Worker | None = None
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[Worker] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -34,7 +40,13 @@ class RealtimeApplication:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._started()
+        try:
+            await self._started()
+        except DatabaseUnfit as unfit:
+            await send({"type": "lifespan.startup.failed", "message": str(unfit)})
+            return
+        except TimeoutError:
+            pass  # It goes on waiting for the database; until then, requests are answered 503.
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._worker is not None:
@@ -42,16 +54,26 @@ class RealtimeApplication:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _started(self) -> Worker:
+        """Raises `DatabaseUnfit`, or TimeoutError while the worker waits for the database."""
         # Servers without lifespan start the worker by their first request.
-        async with self._starting:
-            if self._worker is None:
-                worker = Worker()
-                await worker.start()
-                self._worker = worker
-        return self._worker
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._start())
+        async with asyncio.timeout(_PATIENCE):
+            return await asyncio.shield(self._starting)
+
+    async def _start(self) -> Worker:
+        worker = Worker()
+        await worker.start()
+        self._worker = worker
+        return worker
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        worker = self._worker or await self._started()
+        try:
+            worker = self._worker or await self._started()
+        except (DatabaseUnfit, TimeoutError) as error:
+            logger.warning("Not ready to serve: %s", error or "the database can't be used")
+            await self._answer(_unavailable(), send)
+            return
         try:
             if proxied := proxies.signed(grip.signature(scope["headers"])):
                 response = await self._bridge(scope, receive)
@@ -179,6 +201,12 @@ class _Stream:
 async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _unavailable() -> Response:
+    body = b'{"detail": "The database can\'t be used yet. Try again."}'
+    headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
+    return Response(503, [*headers, (b"content-length", b"%d" % len(body))], body)
 
 
 def _start(response: Response) -> Message:

@@ -44,6 +44,10 @@ class ProxyUnavailable(RealtimeError):
     """A GRIP proxy does not take what is published to it."""
 
 
+class DatabaseUnfit(RealtimeError):
+    """The database can't be served from as it is, however long one waits."""
+
+
 class NotRegistered(RealtimeError, LookupError):
     """A model has no publisher."""
 

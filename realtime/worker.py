@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import log, rights, sequencer, sse
+from realtime import log, readiness, rights, sequencer, sse
 from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
@@ -57,9 +57,10 @@ class Worker:
         self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Begins to deliver; returns once streams may be opened."""
+        """Begins to deliver; returns once streams may be opened. Waits for a database that can't be
+        reached; raises `DatabaseUnfit` if waiting won't help."""
         self.hub = Hub(await self._first_position(), settings.RING)
-        logger.info("Log: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
+        logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
@@ -117,11 +118,17 @@ class Worker:
     # The log and the broker
 
     async def _first_position(self) -> EventId:
+        said = ""
         while True:
             try:
-                return await self._loop.run_in_executor(self._checks, with_connection, log.head)
+                return await self._loop.run_in_executor(
+                    self._checks, with_connection, readiness.first_position
+                )
             except (DatabaseError, InterfaceError) as error:
-                logger.warning("The log can't be read, trying again: %s", error)
+                reason = " ".join(str(error).split())
+                if reason != said:
+                    logger.warning("The database can't be used, waiting for it: %s", reason)
+                said = reason
                 await asyncio.sleep(1)
 
     async def _listen(self, listening: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.ports import free_port, wait_until
-from tests.services import Service, make_folder
+from tests.services import Service, service_folder
 
 KEY = "shared-by-pushpin-and-the-tests-alone"
 ISSUER = "tests"
@@ -59,7 +59,7 @@ class Pushpin(Service):
     """A proxy in front of a server's port; publishing goes to `control_port`."""
 
     def __init__(self, target: int, control_port: int | None = None) -> None:
-        super().__init__(make_folder())
+        super().__init__(service_folder())
         self.control_port = control_port or free_port()
         self.published_at = self.control_port
         self.url = f"http://127.0.0.1:{self.port}"
