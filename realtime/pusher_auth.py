@@ -9,7 +9,7 @@ those in ``CORS_ALLOWED_ORIGINS`` may ask; browsers let no others read the answe
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -79,10 +79,11 @@ class _AuthView(APIView):
         if not request.user.is_authenticated:
             raise NotAuthenticated
         self.app: App = app
-        self.socket_id = _checked(check_socket_id, _parameter(request, "socket_id"))
 
-    def _answer(self, request: Request, answer: dict[str, str]) -> Response:
-        authorizations.remember(answer["auth"], Grant.of(request), self.socket_id)
+    def answer(self, request: Request, socket_id: str, auth: str, **more: str) -> Response:
+        """The answer with a signature, whose grounds are remembered."""
+        authorizations.remember(auth, Grant.of(request), socket_id)
+        answer = {"auth": auth, **more}
         return Response(answer, headers={"Cache-Control": "no-store"})
 
 
@@ -91,19 +92,19 @@ class ChannelAuthView(_AuthView):
 
     def post(self, request: Request) -> Response:
         """The signature, and what else the kind of channel asks for."""
+        socket_id = _socket_id(request)
         name = _checked(check_name, _parameter(request, "channel_name"))
         if not is_private(name):
             raise ParseError("This channel is public: nobody has to sign for it.")
         if not registry.readable(request.user, [name]):
             raise PermissionDenied(NO_RIGHT)
-        answer = {}
-        member = ""
+        more = {}
         if is_presence(name):
-            answer["channel_data"] = member = dumps(profiles.channel_data(request.user))
+            more["channel_data"] = dumps(profiles.channel_data(request.user))
         if is_encrypted(name):
-            answer["shared_secret"] = _shared_secret(name)
-        answer["auth"] = self.app.channel_auth(self.socket_id, name, member)
-        return self._answer(request, answer)
+            more["shared_secret"] = _shared_secret(name)
+        auth = self.app.channel_auth(socket_id, name, more.get("channel_data", ""))
+        return self.answer(request, socket_id, auth, **more)
 
 
 class UserAuthView(_AuthView):
@@ -111,9 +112,10 @@ class UserAuthView(_AuthView):
 
     def post(self, request: Request) -> Response:
         """The signature, and what it says of the user."""
+        socket_id = _socket_id(request)
         user_data = dumps(profiles.user_data(request.user))
-        auth = self.app.user_auth(self.socket_id, user_data)
-        return self._answer(request, {"auth": auth, "user_data": user_data})
+        auth = self.app.user_auth(socket_id, user_data)
+        return self.answer(request, socket_id, auth, user_data=user_data)
 
 
 def _parameter(request: Request, name: str) -> str:
@@ -124,9 +126,13 @@ def _parameter(request: Request, name: str) -> str:
     return found
 
 
-def _checked(check: Any, text: str) -> str:
+def _socket_id(request: Request) -> str:
+    return _checked(check_socket_id, _parameter(request, "socket_id"))
+
+
+def _checked(check: Callable[[str], str], text: str) -> str:
     try:
-        return str(check(text))
+        return check(text)
     except (InvalidChannel, InvalidEvent) as error:
         raise ParseError(str(error)) from error
 
