@@ -58,6 +58,8 @@ class RealtimeApplication:
         # Servers without lifespan start the worker by their first request.
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start())
+            # Whoever has stopped waiting for it does not ask how it ended.
+            self._starting.add_done_callback(lambda task: task.cancelled() or task.exception())
         async with asyncio.timeout(_PATIENCE):
             return await asyncio.shield(self._starting)
 

@@ -1,14 +1,20 @@
 """Whether the log's database can be served from; asked when a worker starts."""
 
+import asyncio
+import logging
 import sqlite3
+from concurrent.futures import Executor
 from typing import Any
 
-from django.db import OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime import log
+from realtime.connections import with_connection
 from realtime.events import EventId
 from realtime.exceptions import DatabaseUnfit
+
+logger = logging.getLogger(__name__)
 
 _TIMEOUT = 3
 """Seconds that PostgreSQL may take to accept a connection."""
@@ -16,11 +22,22 @@ _TIMEOUT = 3
 _PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def first_position() -> EventId:
-    """The log's head, once the database is there and migrated.
+async def position(executor: Executor) -> EventId:
+    """The log's head, once the database is there. Raises `DatabaseUnfit` if waiting won't help."""
+    loop = asyncio.get_running_loop()
+    said = ""
+    while True:
+        try:
+            return await loop.run_in_executor(executor, with_connection, _position)
+        except (DatabaseError, InterfaceError) as error:
+            reason = " ".join(str(error).split())
+            if reason != said:
+                logger.warning("The database can't be used, waiting for it: %s", reason)
+            said = reason
+            await asyncio.sleep(1)
 
-    Raises `DatabaseUnfit` if waiting won't help, else Django's DatabaseError or InterfaceError.
-    """
+
+def _position() -> EventId:
     connection = connections[log.database()]
     try:
         _reach(connection)

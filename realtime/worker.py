@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
-
 from realtime import log, readiness, rights, sequencer, sse
 from realtime.books import Books
 from realtime.conf import settings
@@ -59,7 +57,7 @@ class Worker:
     async def start(self) -> None:
         """Begins to deliver; returns once streams may be opened. Waits for a database that can't be
         reached; raises `DatabaseUnfit` if waiting won't help."""
-        self.hub = Hub(await self._first_position(), settings.RING)
+        self.hub = Hub(await readiness.position(self._checks), settings.RING)
         logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
@@ -116,20 +114,6 @@ class Worker:
             subscriber.end()
 
     # The log and the broker
-
-    async def _first_position(self) -> EventId:
-        said = ""
-        while True:
-            try:
-                return await self._loop.run_in_executor(
-                    self._checks, with_connection, readiness.first_position
-                )
-            except (DatabaseError, InterfaceError) as error:
-                reason = " ".join(str(error).split())
-                if reason != said:
-                    logger.warning("The database can't be used, waiting for it: %s", reason)
-                said = reason
-                await asyncio.sleep(1)
 
     async def _listen(self, listening: asyncio.Event) -> None:
         async with sequencer.broker().listen() as batches:
