@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from api.env import Environment
+from realtime.conf import settings as realtime
 
 try:
     env = Environment()
@@ -45,6 +46,9 @@ reload = debug
 # A stream of 100 channels with the longest names has a URL of 49 KB when it is percent-encoded; the
 # default of 4 KB would refuse it, and no value between that and "unlimited" (1 MB) fits.
 limit_request_line = 0
+
+# Without it, a client could have the server hold megabytes; the protocol needs far less.
+websocket_max_message_size = realtime.MAX_MESSAGE
 
 accesslog = None
 control_socket_disable = True

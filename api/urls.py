@@ -8,6 +8,7 @@ from rest_framework.routers import DefaultRouter
 
 import api.openapi  # noqa: F401 - describes the streams when it is loaded
 from api.views import DocsView, SchemaView, TokenView
+from realtime.handshake import HandshakeView
 from todos.views import TodoItemViewSet, TodoListViewSet
 
 router = DefaultRouter()
@@ -24,6 +25,7 @@ urlpatterns = [
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/events/", include("realtime.urls")),
+    path("app/<key>", HandshakeView.as_view(), name="websocket"),
     path("api/token/", TokenView.as_view(), name="token"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", require_safe(DocsView.as_view()), name="docs"),

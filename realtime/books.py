@@ -6,11 +6,12 @@ from typing import Any
 from realtime.conf import pusher_app
 from realtime.desk import Desk
 from realtime.events import Event
-from realtime.hub import Hub, Subscriber
+from realtime.hub import Hub
 from realtime.names import CONTROL
 from realtime.presence import SIGNED
 from realtime.roster import Roster
 from realtime.slots import Slots
+from realtime.subscriber import AnySubscriber
 from realtime.tally import COUNT, Tally
 from realtime.watchlists import Watchlists
 
@@ -58,7 +59,7 @@ class Books:
         await self.slots.close()
         self._desk.close()
 
-    def _changed(self, channel: str, subscriber: Subscriber, begins: bool) -> None:
+    def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally:
             self._tally.touch(channel)
         if not begins:

@@ -100,6 +100,10 @@ class Registry:
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable
 
+    def is_declared(self, name: str) -> bool:
+        """Whether there is a rule for a channel."""
+        return any(rule.regex.fullmatch(name) for rule in self._rules.values())
+
     def about(self, model: str, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk` of `model`."""
         rules = [rule for rule in self._rules.values() if rule.model == model]

@@ -64,6 +64,15 @@ class Settings:
     """Users in one presence channel."""
     MAX_MEMBER_INFO: int = 1024
     """What a member may tell the others about itself."""
+    ACTIVITY_TIMEOUT: float = 30.0
+    """A WebSocket on which the client is silent for so long is pinged; if there is no answer for as
+    long again, it is closed. Clients are told to ping as often when they hear nothing."""
+    MAX_MESSAGE: int = 64 * 1024
+    """Size of a message on a WebSocket that clients may send."""
+    MAX_CLIENT_EVENT: int = 10 * 1024
+    """Size of the data of an event that a client sends to others."""
+    MAX_CLIENT_EVENTS: int = 10
+    """Events that a client may send to others in a second."""
     TICKET_MAX_AGE: float = 30.0
     MAX_TRIGGER_CHANNELS: int = 100
     """Channels that one request to the HTTP API may send an event to."""

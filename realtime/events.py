@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from realtime.exceptions import InvalidEvent, InvalidEventId
 from realtime.names import is_presence
@@ -68,7 +68,7 @@ class Event:
     id: EventId | None = None
     exclude: str = ""
     """The socket id of the connection that caused it and needs no telling, if there is one."""
-    frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    frames: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What each transport encoded it to, so that it is done once."""
 
     @property
@@ -117,6 +117,19 @@ def dumps(value: Any, **options: Any) -> str:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"This data has no JSON form: {error}") from error
     return text
+
+
+def loads(text: str | bytes) -> Any:
+    """The value of JSON text; raises `InvalidEvent` if it is none. NaN and infinities are not JSON,
+    and what is nested too deep to be read is not taken for it."""
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent("This is not JSON.") from error
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON.")
 
 
 def check_type(name: str, channel: str = "") -> str:

@@ -14,11 +14,11 @@ from django.views import View
 from realtime import feeds, log, proxies, rights, sse, stream
 from realtime.conf import settings
 from realtime.events import NOWHERE, EventId
+from realtime.eventstream import FORBIDDEN
 from realtime.feeds import Feed
 from realtime.grip import LAST, SIGNATURE, Last, ProxyHold, ask_on
 from realtime.hub import jittered
 from realtime.stream import Opening
-from realtime.worker import FORBIDDEN
 
 
 def instructions(feed: Feed, opening: Opening, last: EventId | None = None) -> dict[str, str]:

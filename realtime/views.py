@@ -55,7 +55,7 @@ class StreamView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query before anything else does: authentication looks for a ticket in it."""
-        query = _query(request)
+        query = query_of(request)
         self.channels = _channels(query)
         self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
         super().initial(request, *args, **kwargs)
@@ -97,7 +97,7 @@ class StreamView(APIView):
         headers = {}
         if holder is not None:
             grant = Grant.of(request)
-            slot = holder.slots.quotas.take(grant.owner, _quota(grant))
+            slot = holder.slots.quotas.take(grant.owner, quota(grant))
             if slot is None:
                 raise Throttled(detail=TOO_MANY)
             hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
@@ -106,7 +106,7 @@ class StreamView(APIView):
 
     def _proxied(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         grant = Grant.of(request)
-        feed = feeds.register(grant, channels, _quota(grant))
+        feed = feeds.register(grant, channels, quota(grant))
         if feed is None:
             raise Throttled(detail=TOO_MANY)
         if feed.new:
@@ -144,7 +144,8 @@ def _start(opening: stream.Opening, channels: list[str], instructions: dict[str,
     return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
 
 
-def _quota(grant: Grant) -> int:
+def quota(grant: Grant) -> int:
+    """How many connections whoever has this grant may have."""
     if grant.user is None:
         return int(settings.MAX_STREAMS_PER_ADDRESS)
     return int(settings.MAX_STREAMS_PER_USER)
@@ -167,7 +168,7 @@ def _holder(request: Request) -> Worker | None:
     return holder
 
 
-def _query(request: Request) -> QueryDict:
+def query_of(request: Request) -> QueryDict:
     try:
         query = request.query_params
         request._request.META["QUERY_STRING"].encode("ascii")

@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from realtime import log, readiness, rights, sequencer, sse
+from realtime import log, readiness, rights, sequencer
 from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.feeder import Feeders
-from realtime.hub import Hub, Subscriber, jittered
+from realtime.hub import Hub, jittered
+from realtime.subscriber import AnySubscriber
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,6 @@ _HOLE_PATIENCE = 0.02
 
 _SLOTS = 10
 """Keep-alives are spread over this many moments of their interval."""
-
-FORBIDDEN = "You may not read these channels any more."
 
 
 class Worker:
@@ -47,9 +46,9 @@ class Worker:
         self._feeders = Feeders()
         # Its own thread, so that a slow check of rights never delays delivery or requests.
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
-        self._doubtful: set[Subscriber] = set()
+        self._doubtful: set[AnySubscriber] = set()
         self._doubt = asyncio.Event()
-        self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
+        self._slots: list[dict[AnySubscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
         self._lag: tuple[int, float] | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -89,7 +88,7 @@ class Worker:
         await self._books.close()
         self._checks.shutdown()
 
-    def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
+    def attend(self, subscriber: AnySubscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
         """Gives a subscriber its turn for keep-alives; `task` is cancelled if its transport stalls.
         Answers what ends that."""
         slot = self._slots[self._next_slot]
@@ -97,11 +96,11 @@ class Worker:
         slot[subscriber] = task
         return partial(slot.__delitem__, subscriber)
 
-    def welcome(self, subscriber: Subscriber, checked: EventId) -> None:
+    def welcome(self, subscriber: AnySubscriber, checked: EventId) -> None:
         """Has the rights of a subscriber that was just attached checked once more, if an event
         since `checked` may have ended them: it was not attached then, so nobody thought of it."""
         events = self.hub.since(checked)
-        if events is None or rights.doubtful(events, subscriber.channels):
+        if events is None or rights.doubtful(events, subscriber.channels.keys()):
             self._suspect(subscriber)
 
     def drain(self) -> None:
@@ -110,8 +109,7 @@ class Worker:
         self.draining = True
         self._books.drain()
         for subscriber in self.hub:
-            subscriber.write(sse.retry(jittered(settings.RETRY)))
-            subscriber.end()
+            subscriber.retire()
 
     # The log and the broker
 
@@ -174,19 +172,19 @@ class Worker:
         self.hub.restart(position)
         self._books.restart()
         for subscriber in self.hub:
-            channels = sorted(subscriber.channels)
-            subscriber.write(sse.stream_reset(position, channels, reason))
+            subscriber.reset(position, reason)
 
     # Rights
 
     async def _check_grounds(self) -> None:
         while True:
             await asyncio.sleep(GROUNDS_INTERVAL)
-            grants = {subscriber.grant for subscriber in self.hub}
-            for grant in await self._check(rights.ungrounded, grants) or ():
-                for subscriber in self.hub:
-                    if subscriber.grant == grant:
-                        self._forbid(subscriber, frozenset(subscriber.channels))
+            grants = {grant for subscriber in self.hub for grant in subscriber.grants}
+            ended = set(await self._check(rights.ungrounded, grants) or ())
+            for subscriber in self.hub if ended else ():
+                for grant in subscriber.grants & ended:
+                    self._forbid(subscriber, grant, subscriber.on_grant(grant))
+                    subscriber.revoke(grant)
 
     async def _check_doubtful(self) -> None:
         while True:
@@ -197,7 +195,7 @@ class Worker:
                 await asyncio.sleep(settings.TICK)
                 self._suspect(*subscribers)
 
-    def _suspect(self, *subscribers: Subscriber) -> None:
+    def _suspect(self, *subscribers: AnySubscriber) -> None:
         self._doubtful.update(subscribers)
         self._doubt.set()
 
@@ -206,13 +204,18 @@ class Worker:
             await asyncio.sleep(settings.RECHECK_INTERVAL)
             await self._check_rights(list(self.hub))
 
-    async def _check_rights(self, subscribers: list[Subscriber]) -> bool:
-        held = [(s.grant, frozenset(s.channels)) for s in subscribers]
-        lost = await self._check(rights.lost, held)
+    async def _check_rights(self, subscribers: list[AnySubscriber]) -> bool:
+        resting = [
+            (subscriber, grant, channels)
+            for subscriber in subscribers
+            for grant in subscriber.grants
+            if (channels := subscriber.on_grant(grant))
+        ]
+        lost = await self._check(rights.lost, [held[1:] for held in resting])
         if lost is None:
             return False
-        for subscriber, channels in zip(subscribers, lost, strict=True):
-            self._forbid(subscriber, channels)
+        for (subscriber, grant, _), channels in zip(resting, lost, strict=True):
+            self._forbid(subscriber, grant, channels)
         return True
 
     async def _check(self, function: Callable[[Any], Any], argument: Any) -> Any:
@@ -228,14 +231,12 @@ class Worker:
             logger.exception("Rights could not be checked")
             return None
 
-    def _forbid(self, subscriber: Subscriber, channels: frozenset[str]) -> None:
-        gone = channels & subscriber.channels
-        if not gone or subscriber.ended:
-            return
-        self.hub.drop(subscriber, gone)
-        subscriber.write(sse.stream_error("forbidden", FORBIDDEN, sorted(gone)))
-        if not subscriber.channels:
-            subscriber.end()
+    def _forbid(self, subscriber: AnySubscriber, grant: Any, channels: frozenset[str]) -> None:
+        # What rested on this grant when it was asked may rest on another one by now, or on nothing.
+        gone = channels & subscriber.on_grant(grant)
+        if gone and not subscriber.ended:
+            self.hub.drop(subscriber, gone)
+            subscriber.forbid(sorted(gone))
 
     # Time
 
@@ -246,8 +247,6 @@ class Worker:
         while True:
             await asyncio.sleep(step)
             slot = (slot + 1) % _SLOTS
-            position = self.hub.position
-            frame, bare = sse.keep_alive(position), sse.keep_alive()
             for subscriber, task in list(self._slots[slot].items()):
                 if self._is_stalled(subscriber):
                     subscriber.abort()
@@ -255,10 +254,10 @@ class Worker:
                 else:
                     # Not the hub's position for one that is still reading the log, which would be
                     # sent past what it lacks, nor for one that has read further, and be sent back.
-                    level = subscriber in self.hub and subscriber.position.seq <= position.seq
-                    subscriber.write(frame if level else bare)
+                    level = self.hub.is_level(subscriber)
+                    subscriber.keep_alive(self.hub.position if level else None)
 
-    def _is_stalled(self, subscriber: Subscriber) -> bool:
+    def _is_stalled(self, subscriber: AnySubscriber) -> bool:
         since = subscriber.stalled_since
         return since is not None and self._loop.time() > since + float(settings.STALL_TIMEOUT)
 
