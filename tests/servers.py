@@ -178,7 +178,7 @@ def make_server(
 
     def make(postgres: Postgres | None = None, **environ: str) -> Server:
         if postgres is not None:
-            environ["DATABASE_URL"] = _on_postgres(postgres, tmp_path_factory)
+            environ["DATABASE_URL"] = on_postgres(postgres, tmp_path_factory)
         server = Server(tmp_path_factory.mktemp("server"), **environ)
         if "DATABASE_URL" not in environ:
             shutil.copy(database_template, server.database)
@@ -191,7 +191,7 @@ def make_server(
         server.stop()
 
 
-def _on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
+def on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
     """A new database with the demo's users and lists; its URL."""
     if not postgres.has_template:
         url = postgres.create(TEMPLATE)
