@@ -13,12 +13,17 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from api.env import Environment
+from realtime.conf import settings as realtime
 
 try:
     env = Environment()
-    port = env.number("PORT", 8000)
+    port = env.number("PORT", 8000, most=65535)
     workers = env.number("WEB_CONCURRENCY", 1) or 1
     debug = settings.DEBUG
+    if not settings.ALLOWED_HOSTS:
+        raise ImproperlyConfigured(
+            "ALLOWED_HOSTS must be set when DEBUG is off, to hosts like example.org."
+        )
 except ImproperlyConfigured as error:
     # One line, where gunicorn would show a traceback for each worker.
     sys.exit(f"Wrong settings: {error}")
@@ -41,6 +46,9 @@ reload = debug
 # A stream of 100 channels with the longest names has a URL of 49 KB when it is percent-encoded; the
 # default of 4 KB would refuse it, and no value between that and "unlimited" (1 MB) fits.
 limit_request_line = 0
+
+# Without it, a client could have the server hold megabytes; the protocol needs far less.
+websocket_max_message_size = realtime.MAX_MESSAGE
 
 accesslog = None
 control_socket_disable = True

@@ -1,5 +1,6 @@
 """Reads settings from the environment; a wrong value stops the start with one clear line."""
 
+import base64
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -94,6 +95,16 @@ class Environment:
                 raise ImproperlyConfigured(f"{name} is {text!r}: it may have only {allowed}.")
         return app_id, key, secret
 
+    def encryption_key(self, name: str) -> bytes:
+        """32 bytes in base64, empty if they are not set."""
+        return self._read(name, b"", _key, "32 bytes in base64", secret=True)
+
+    def urls(self, name: str) -> list[str]:
+        """A list of HTTP addresses, to which something is sent."""
+        expected = "addresses like https://example.org/hook, separated by commas"
+        # They may have a password in them.
+        return self._read(name, [], _urls, expected, secret=True)
+
     def secret_key(self, name: str, debug: bool) -> str:
         """Django's secret key; only under DEBUG there is a default."""
         key = self.text(name, _DEVELOPMENT_KEY if debug else "")
@@ -175,6 +186,26 @@ def _origins(text: str, wildcards: bool) -> list[str]:
         if parts.username or host[:1] in "*." or not _HOST.fullmatch(host) or parts.port == 0:
             raise ValueError
     return origins
+
+
+def _urls(text: str) -> list[str]:
+    urls = _split(text)
+    for url in urls:
+        parts = urlsplit(url)
+        # Reading the port raises ValueError if it is none.
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError
+        # Names and passwords in an address are not sent by those who write to it.
+        if parts.username or parts.fragment or not re.fullmatch(r"[!-~]+", url):
+            raise ValueError
+    return urls
+
+
+def _key(text: str) -> bytes:
+    key = base64.b64decode(text, validate=True)
+    if len(key) != 32:
+        raise ValueError
+    return key
 
 
 def _rate(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from api.env import Environment
 from realtime.conf import from_environ
@@ -72,7 +73,7 @@ TEMPLATES = [
 DATABASES: dict[str, Any] = {
     "default": env.database(
         "DATABASE_URL",
-        f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        f"sqlite:///{quote(str(BASE_DIR / 'db.sqlite3'))}",
         pool_size=env.number("DATABASE_POOL_SIZE", 10, least=2),
     )
 }
@@ -139,7 +140,8 @@ SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", not DEBUG)
 PROXIED = env.flag("SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT)
 if PROXIED:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# A GRIP proxy asks inside of the data centre, in its own name, and by no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^api/events/proxied/"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE_SSL_REDIRECT else 0
 # Whether the domain's other hosts are ready for HTTPS only is not for this one to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -150,7 +152,7 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", wildcards=True)
 
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_CREDENTIALS = True
-CORS_URLS_REGEX = r"^/api/"
+CORS_URLS_REGEX = r"^/(api|pusher|broadcasting)/"
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",
@@ -232,6 +234,8 @@ SPECTACULAR_SETTINGS = {
 # Pusher's protocol: without these three, there is no WebSocket path.
 
 PUSHER_APP_ID, PUSHER_KEY, PUSHER_SECRET = env.pusher(DEBUG)
+PUSHER_ENCRYPTION_MASTER_KEY = env.encryption_key("PUSHER_ENCRYPTION_MASTER_KEY")
+PUSHER_WEBHOOK_URLS = env.urls("PUSHER_WEBHOOK_URLS")
 
 # Real-time: every REALTIME_… of the environment.
 
@@ -243,11 +247,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"unrepeated": {"()": "api.logs.Unrepeated"}},
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
             "formatter": "line",
+            "filters": ["unrepeated"],
         }
     },
     "root": {"handlers": ["stdout"], "level": "INFO"},

@@ -4,11 +4,11 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 from django.views.decorators.http import require_safe
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 import api.openapi  # noqa: F401 - describes the streams when it is loaded
-from api.views import DocsView, TokenView
+from api.views import DocsView, SchemaView, TokenView
+from realtime.handshake import HandshakeView
 from todos.views import TodoItemViewSet, TodoListViewSet
 
 router = DefaultRouter()
@@ -25,9 +25,11 @@ urlpatterns = [
     path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/events/", include("realtime.urls")),
+    path("app/<key>", HandshakeView.as_view(), name="websocket"),
     path("api/token/", TokenView.as_view(), name="token"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", require_safe(DocsView.as_view()), name="docs"),
     path("api/", include(router.urls)),
+    path("", include("realtime.pusher_urls")),
     path("api-auth/", include("rest_framework.urls")),
 ]

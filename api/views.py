@@ -1,16 +1,21 @@
 """Views that belong to no application."""
 
 import sys
+import threading
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.throttling import AnonRateThrottle
 
-API = "/api/"
+API = ("/api/", "/apps/", "/users/", "/pusher/", "/broadcasting/")
+"""Where errors are JSON."""
 
 
 def bad_request(request: HttpRequest, exception: Any) -> HttpResponse:
@@ -35,6 +40,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(API):
         return JsonResponse({"detail": "Server error."}, status=500)
     return defaults.server_error(request)
+
+
+class SchemaView(SpectacularAPIView):
+    """The OpenAPI schema, made by one thread at a time."""
+
+    _making = threading.Lock()
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """As the base class, whose generator loads its extensions when it is first used: a second
+        request that came meanwhile would find them half loaded, and fail."""
+        with self._making:
+            return super().get(request, *args, **kwargs)
 
 
 class DocsView(SpectacularSwaggerSplitView):

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from realtime.channels import channel as channel
+    from realtime.profiles import user_info as user_info
+    from realtime.profiles import watchlist as watchlist
     from realtime.publisher import ModelPublisher as ModelPublisher
     from realtime.publisher import register as register
     from realtime.rights import recheck as recheck
     from realtime.triggers import trigger as trigger
 
-__all__ = ["ModelPublisher", "channel", "recheck", "register", "trigger"]
+__all__ = ["ModelPublisher", "channel", "recheck", "register", "trigger", "user_info", "watchlist"]
 
 _MODULES = {
     "ModelPublisher": "realtime.publisher",
@@ -22,6 +24,8 @@ _MODULES = {
     "recheck": "realtime.rights",
     "register": "realtime.publisher",
     "trigger": "realtime.triggers",
+    "user_info": "realtime.profiles",
+    "watchlist": "realtime.profiles",
 }
 
 

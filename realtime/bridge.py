@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote_to_bytes
@@ -21,14 +22,19 @@ from realtime.connections import with_connection
 
 T = TypeVar("T")
 
+Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 HOLDER = "realtime.holder"
 """In the environ, what will hold a stream if the answer asks for it; no request header sets it."""
 
+UPGRADE = "realtime.upgrade"
+"""In the environ of a WebSocket's handshake, what will hold that; likewise."""
+
+_SCHEMES = {"ws": "http", "wss": "https"}
 _SPOOL = 256 * 1024
 """Larger request bodies go to disk."""
 _WHOLE = 1024 * 1024
@@ -64,14 +70,21 @@ class Bridge:
         with SpooledTemporaryFile(max_size=_SPOOL) as body:
             await _read(receive, body)
             environ = _environ(scope, body) | {HOLDER: holder}
-            loop = asyncio.get_running_loop()
             async with self._opening if _is_for_stream(scope) else nullcontext():
-                return await loop.run_in_executor(self._pool, self._call, environ)
+                return await self._in_pool(self._call, environ)
+
+    async def handshake(self, scope: Scope, holder: Any) -> Response:
+        """The application's answer to a WebSocket's handshake."""
+        environ = _environ(scope, BytesIO()) | {UPGRADE: holder}
+        async with self._opening:
+            response = await self._in_pool(self._call, environ)
+        if response.close:
+            await self._in_pool(response.close)
+        return response
 
     async def run(self, function: Callable[..., T], *args: Any) -> T:
         """Calls a function that uses Django, on one of the threads that run requests."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, with_connection, function, *args)
+        return await self._in_pool(with_connection, function, *args)
 
     async def stream(self, response: Response) -> AsyncIterator[bytes]:
         """The rest of a streamed body."""
@@ -89,6 +102,9 @@ class Bridge:
         if response.rest is not None:
             response.body = b"".join([chunk async for chunk in self.stream(response)])
             response.rest = None
+
+    async def _in_pool(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     def _call(self, environ: dict[str, Any]) -> Response:
         response = Response(500, [], b"")
@@ -110,6 +126,20 @@ class Bridge:
             if close:
                 close()
         return response
+
+
+def start(response: Response) -> Message:
+    """How ASGI begins an answer."""
+    return {
+        "type": "http.response.start",
+        "status": response.status,
+        "headers": response.headers,
+    }
+
+
+def body(chunk: bytes, *, more: bool = True) -> Message:
+    """How ASGI goes on with an answer, or ends it."""
+    return {"type": "http.response.body", "body": chunk, "more_body": more}
 
 
 def _is_for_stream(scope: Scope) -> bool:
@@ -138,20 +168,22 @@ def _environ(scope: Scope, body: Any) -> dict[str, Any]:
     """The WSGI environ of PEP 3333 for an ASGI HTTP scope."""
     server = scope.get("server") or ("localhost", 80)
     root = scope.get("root_path", "")
+    scheme = scope.get("scheme", "http")
     # WSGI wants the path's bytes as latin-1: from the raw path, where the server passes it on, for
     # the decoded one has lost what was not UTF-8.
     raw = scope.get("raw_path") or quote(scope["path"]).encode()
     path = unquote_to_bytes(raw.partition(b"?")[0]).decode("latin-1").removeprefix(root)
     environ = {
-        "REQUEST_METHOD": scope["method"],
+        # A WebSocket's scope has none.
+        "REQUEST_METHOD": scope.get("method", "GET"),
         "SCRIPT_NAME": root.encode().decode("latin-1"),
         "PATH_INFO": path,
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_PROTOCOL": f"HTTP/{scope.get('http_version', '1.1')}",
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1] or 0),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.url_scheme": _SCHEMES.get(scheme, scheme),
         "wsgi.input": body,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

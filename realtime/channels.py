@@ -1,4 +1,4 @@
-"""Channel names, their patterns, and the rules that say who may subscribe.
+"""Patterns of channel names, and the rules that say who may subscribe.
 
 A rule is declared once per pattern, in an application's ``realtime.py``::
 
@@ -19,32 +19,14 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
+from realtime.names import is_private
 
-MAX_LENGTH = 164
-"""As Pusher limits channel names."""
-
-_NAME = re.compile(r"[-a-zA-Z0-9_=@,.;]{1,164}", re.ASCII)
 _VARIABLE = re.compile(r"<(int|str):([a-z_][a-z0-9_]*)>")
 # A bigint's 19 digits less one: no captured number can overflow a database's column.
 _CONVERTERS = {"int": r"0|[1-9][0-9]{0,17}", "str": r"[-a-zA-Z0-9_=@,;]+"}
-_PRIVATE = ("private-", "presence-")
 
 Allows = Callable[[Any], "QuerySet[Any] | bool"]
 Captured = dict[str, int | str]
-
-
-def check_name(name: str) -> str:
-    """Returns `name` if a channel may be called so, else raises `InvalidChannel`."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidChannel(
-            f"A channel's name is 1 to {MAX_LENGTH} characters out of letters, digits and -_=@,.;"
-        )
-    return name
-
-
-def is_private(name: str) -> bool:
-    """Whether the channel needs a right, whatever the project declares."""
-    return name.startswith(_PRIVATE)
 
 
 @dataclass
@@ -85,7 +67,7 @@ class Rule:
         """The channels among `names` whose right is to see the object `pk`, or may be so."""
         if set(self.regex.groupindex) in ({"pk"}, {"id"}):
             # One name, found without a look at thousands of others.
-            name = _VARIABLE.sub(str(pk), self.pattern)
+            name = _VARIABLE.sub(lambda _: str(pk), self.pattern)
             return {name} if name in names else set()
         return {name for name in names if self.regex.fullmatch(name)}
 
@@ -117,6 +99,10 @@ class Registry:
         for pattern, captured_names in captures.items():
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable
+
+    def is_declared(self, name: str) -> bool:
+        """Whether there is a rule for a channel."""
+        return any(rule.regex.fullmatch(name) for rule in self._rules.values())
 
     def about(self, model: str, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk` of `model`."""

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from realtime import log
 from realtime.coverage import CoveredManager, CoveredQuerySet
+from realtime.events import MEMBER_LEFT
 from realtime.publisher import ModelPublisher, registry
 from realtime.signals import watched_models
 
@@ -61,6 +62,13 @@ def _publisher(publisher: ModelPublisher) -> Iterator[CheckMessage]:
             hint="It must say which channels its objects' changes reach.",
             obj=publisher.model,
             id="realtime.E003",
+        )
+    if f"{publisher.name}.left" == MEMBER_LEFT:
+        yield Warning(
+            f"On a presence channel, events of {label} would pass for the channel's members.",
+            hint=f"Give {type(publisher).__name__} another name than {publisher.name}.",
+            obj=publisher.model,
+            id="realtime.W004",
         )
     for field in publisher.model._meta.many_to_many:
         through: Any = field.remote_field.through

@@ -7,6 +7,7 @@ when first used and forgotten when Django announces a changed setting.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +23,9 @@ BROKERS = {
 }
 """Schemes of ``REALTIME_BROKER_URL``, and what class is for them."""
 
+_ALIASES = {"GRIP_URL": "REALTIME_GRIP_URL"}
+"""What a setting is called where others read it too: Pushpin's own tools, and hosts that set it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +34,12 @@ class Settings:
     BROKER_URL: str = ""
     """What tells other processes of events within milliseconds: ``redis://…``, or ``postgres://…``
     for NOTIFY by a direct connection. Empty: by the log's database if it is PostgreSQL."""
+    GRIP_URL: str = ""
+    """The GRIP proxies that may hold streams, and where to publish to them, separated by commas:
+    ``http://127.0.0.1:5561?iss=…&key=…``. Empty: none."""
+    GRIP_INTERVAL: float = 20.0
+    """A proxy asks again for each stream this often, in whole seconds: whatever it was not told is
+    late by so much at most."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
     RETRY: float = 2.0
@@ -50,7 +60,28 @@ class Settings:
     """Recent events that each worker keeps in memory for streams that have just opened."""
     RECHECK_INTERVAL: float = 60.0
     """Rights of open streams are asked again this often, beside every announced change."""
+    MAX_MEMBERS: int = 100
+    """Users in one presence channel."""
+    MAX_MEMBER_INFO: int = 1024
+    """What a member may tell the others about itself."""
+    ACTIVITY_TIMEOUT: float = 30.0
+    """A WebSocket on which the client is silent for so long is pinged; if there is no answer for as
+    long again, it is closed. Clients are told to ping as often when they hear nothing."""
+    MAX_MESSAGE: int = 64 * 1024
+    """Size of a message on a WebSocket that clients may send."""
+    MAX_CLIENT_EVENT: int = 10 * 1024
+    """Size of the data of an event that a client sends to others."""
+    MAX_CLIENT_EVENTS: int = 10
+    """Events that a client may send to others in a second."""
     TICKET_MAX_AGE: float = 30.0
+    MAX_TRIGGER_CHANNELS: int = 100
+    """Channels that one request to the HTTP API may send an event to."""
+    MAX_TRIGGER_BATCH: int = 10
+    """Events that one request to the HTTP API may send."""
+    MAX_TRIGGER_DATA: int = 10 * 1024
+    """Size of the data of an event that comes by the HTTP API."""
+    WEBHOOK_BUFFER: int = 16 * 1024 * 1024
+    """What may wait for a webhook's receiver in each process; the oldest is dropped beyond."""
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000
     PRUNE_INTERVAL: float = 60.0
@@ -67,6 +98,8 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {PREFIX + field.name: field for field in fields(Settings)}
     found: dict[str, Any] = {}
     for name in sorted(environ):
+        if name in _ALIASES and environ[name]:
+            found[_ALIASES[name]] = _url(name, environ[name], _URLS[_ALIASES[name]])
         if not name.startswith(PREFIX):
             continue
         if name not in known:
@@ -78,29 +111,59 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-_EXPECTED = {
-    int: "a whole number above 0",
-    float: "a number above 0",
-    str: "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
-}
-
-
-def _is_broker(url: object) -> bool:
-    return isinstance(url, str) and url.partition(":")[0] in BROKERS
+_EXPECTED = {int: "a whole number above 0", float: "a number above 0"}
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
-    expected = _EXPECTED[kind]
+    if name in _URLS:
+        return _url(name, value, _URLS[name])
     convert: Callable[[Any], Any] = kind
     try:
         converted = convert(value)
     except (TypeError, ValueError):
         converted = None
-    if not (_is_broker(value) if kind is str else converted and 0 < converted < 10**12):
-        # A URL may have a password in it, which is not for the log that this line ends up in.
-        shown = "wrong" if kind is str else repr(value)
-        raise ImproperlyConfigured(f"{name} is {shown}: it must be {expected}.")
+    if not (converted and 0 < converted < 10**12):
+        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {_EXPECTED[kind]}.")
     return converted
+
+
+def _url(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
+    is_valid, expected = kind
+    if not (isinstance(value, str) and is_valid(value)):
+        # It may have a password in it, which is not for the log that this line ends up in.
+        raise ImproperlyConfigured(f"{name} is wrong: it must be {expected}.")
+    return value
+
+
+def _is_broker(url: str) -> bool:
+    return url.partition(":")[0] in BROKERS
+
+
+def _are_proxies(urls: str) -> bool:
+    return all(_is_proxy(url.strip()) for url in urls.split(","))
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Reading the port raises ValueError if it is none.
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    # Without a key, anybody could pass for the proxy.
+    return bool(is_address) and "key" in parse_qs(parts.query)
+
+
+_URLS = {
+    "REALTIME_BROKER_URL": (
+        _is_broker,
+        "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
+    ),
+    "REALTIME_GRIP_URL": (
+        _are_proxies,
+        "a URL like http://127.0.0.1:5561?iss=pushpin&key=secret, or several with commas between",
+    ),
+}
 
 
 class _LazySettings:
@@ -137,6 +200,24 @@ def pusher_app() -> App | None:
         getattr(django_settings, f"PUSHER_{name}", "") for name in ("APP_ID", "KEY", "SECRET")
     ]
     return App(*values) if all(values) else None
+
+
+def pusher_encryption_key() -> bytes:
+    """The 32 bytes from which encrypted channels have their secrets: Django's setting
+    ``PUSHER_ENCRYPTION_MASTER_KEY``. Empty without it."""
+    key: bytes = getattr(django_settings, "PUSHER_ENCRYPTION_MASTER_KEY", b"")
+    return key
+
+
+def webhook_urls() -> tuple[str, ...]:
+    """Who is told of what happens on channels: Django's setting ``PUSHER_WEBHOOK_URLS``."""
+    return tuple(getattr(django_settings, "PUSHER_WEBHOOK_URLS", ()))
+
+
+def allowed_origins() -> frozenset[str]:
+    """The other origins whose pages may act for a user: django-cors-headers' setting
+    ``CORS_ALLOWED_ORIGINS``."""
+    return frozenset(getattr(django_settings, "CORS_ALLOWED_ORIGINS", ()))
 
 
 settings = _LazySettings()

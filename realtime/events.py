@@ -4,13 +4,18 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 from realtime.exceptions import InvalidEvent, InvalidEventId
+from realtime.names import is_presence
 
 MAX_TYPE_LENGTH = 200
 """As Pusher limits event names."""
 MAX_MUTATION_LENGTH = 64
+
+MEMBER_JOINED = "member.joined"
+MEMBER_LEFT = "member.left"
+"""On a presence channel, only presence itself tells these."""
 
 _ID = re.compile(r"(0|[1-9][0-9]{0,17})-([A-Za-z0-9_]{8})", re.ASCII)
 _TYPE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,200}")
@@ -18,6 +23,7 @@ _RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "kee
 _RESERVED_PREFIXES = ("pusher:", "pusher_internal:")
 _LINE = re.compile(r"[^\r\n\ud800-\udfff]*")
 _UNUSUAL = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+_SOCKET_ID = re.compile(r"(?=.{3,32}\Z)[0-9]+\.[0-9]+", re.ASCII)
 _MUTATION = re.compile(r"[\x20-\x7e]{1,64}")
 
 
@@ -62,7 +68,7 @@ class Event:
     id: EventId | None = None
     exclude: str = ""
     """The socket id of the connection that caused it and needs no telling, if there is one."""
-    frames: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
+    frames: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What each transport encoded it to, so that it is done once."""
 
     @property
@@ -113,15 +119,38 @@ def dumps(value: Any, **options: Any) -> str:
     return text
 
 
-def check_type(name: str) -> str:
-    """Returns `name` if it can be an event's type, else raises `InvalidEvent`."""
+def loads(text: str | bytes) -> Any:
+    """The value of JSON text; raises `InvalidEvent` if it is none. NaN and infinities are not JSON,
+    and what is nested too deep to be read is not taken for it."""
+    try:
+        return json.loads(text, parse_constant=_no_json)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent("This is not JSON.") from error
+
+
+def _no_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON.")
+
+
+def check_type(name: str, channel: str = "") -> str:
+    """Returns `name` if it can be an event's type, else raises `InvalidEvent`; given the `channel`,
+    if an application may send such an event there."""
     if not isinstance(name, str) or not _TYPE.fullmatch(name):
         raise InvalidEvent(
             f"An event's type is 1 to {MAX_TYPE_LENGTH} characters, without control characters."
         )
     if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
         raise InvalidEvent(f"The event type {name} belongs to the protocol.")
+    if name in (MEMBER_JOINED, MEMBER_LEFT) and is_presence(channel):
+        raise InvalidEvent(f"On a presence channel, {name} tells of its members.")
     return name
+
+
+def check_socket_id(text: str) -> str:
+    """Returns `text` if a connection may have it as its id, else raises `InvalidEvent`."""
+    if not isinstance(text, str) or not _SOCKET_ID.fullmatch(text):
+        raise InvalidEvent("A socket id is two numbers with a point between, as in 123.456.")
+    return text
 
 
 def is_mutation_id(text: str) -> bool:

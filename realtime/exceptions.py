@@ -13,6 +13,18 @@ class InvalidEvent(RealtimeError, ValueError):
     """An event's type or data cannot be put on the wire."""
 
 
+class InvalidBody(RealtimeError, ValueError):
+    """A request to Pusher's HTTP API does not say what it should."""
+
+
+class TooMuchData(RealtimeError, ValueError):
+    """An event's data is larger than an application may send."""
+
+
+class NoEncryptionKey(RealtimeError):
+    """Encrypted channels need Django's setting ``PUSHER_ENCRYPTION_MASTER_KEY``."""
+
+
 class InvalidEventId(RealtimeError, ValueError):
     """A text is not an event id that this project ever gave out."""
 
@@ -28,6 +40,14 @@ class PositionLost(RealtimeError):
         self.reason = reason
 
 
+class ProxyUnavailable(RealtimeError):
+    """A GRIP proxy does not take what is published to it."""
+
+
+class DatabaseUnfit(RealtimeError):
+    """The database can't be served from as it is, however long one waits."""
+
+
 class NotRegistered(RealtimeError, LookupError):
     """A model has no publisher."""
 
@@ -38,3 +58,11 @@ class AlreadyRegistered(RealtimeError):
 
 class UncoveredWrite(RealtimeError):
     """A bulk write whose changed rows cannot be known, so it could not be published."""
+
+
+class InvalidMember(RealtimeError, ValueError):
+    """Who wants to join a presence channel has no usable id, or too much information."""
+
+
+class PresenceFull(RealtimeError):
+    """A presence channel has as many members as it may have."""

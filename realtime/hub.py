@@ -6,107 +6,17 @@ another thread. All of its methods are synchronous, so that what they do togethe
 
 import random
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, KeysView
 
 from realtime.events import Batch, Event, EventId
+from realtime.subscriber import AnySubscriber, Subscription
 
 _EARLY = 64
 """Batches that may wait for earlier ones; what is thrown out is read from the log."""
 
 
-class Subscriber:
-    """One open connection: its channels, and a bounded buffer of what it has yet to be sent."""
-
-    __slots__ = (
-        "__weakref__",
-        "_limit",
-        "_wake",
-        "channels",
-        "cut",
-        "encode",
-        "ended",
-        "frames",
-        "grant",
-        "position",
-        "size",
-        "socket_id",
-        "stalled_since",
-    )
-
-    def __init__(
-        self,
-        channels: Iterable[str],
-        position: EventId,
-        encode: Callable[[Event], bytes],
-        *,
-        grant: Any = None,
-        limit: int = 256 * 1024,
-        socket_id: str = "",
-    ) -> None:
-        self.channels = set(channels)
-        self.position = position
-        """Up to here the subscriber has got everything."""
-        self.encode = encode
-        self.grant = grant
-        self.socket_id = socket_id
-        """The name of the connection, by which events may exclude it."""
-        self.frames: list[bytes] = []
-        self.size = 0
-        self.ended = False
-        self.cut = False
-        """Whether the buffer overflowed: the connection is to be closed without another word."""
-        self.stalled_since: float | None = None
-        """Since when the transport has not taken what it was given."""
-        self._limit = limit
-        self._wake: Callable[[], None] = _nobody
-
-    def on_write(self, wake: Callable[[], None]) -> None:
-        """Sets what is called whenever there is something to take, or the end came."""
-        self._wake = wake
-
-    def deliver(self, event: Event) -> None:
-        """Writes an event, unless the subscriber has got it already."""
-        if event.id is not None:
-            if event.id.seq <= self.position.seq:
-                return
-            self.position = event.id
-        if not event.exclude or event.exclude != self.socket_id:
-            self.write(self.encode(event))
-
-    def write(self, frame: bytes) -> None:
-        """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""
-        if self.ended:
-            return
-        self.frames.append(frame)
-        self.size += len(frame)
-        # Only while nothing is taken: for a reader that keeps up, a burst or a frame may be larger.
-        if self.size > self._limit and self.stalled_since is not None:
-            self.abort()
-        self._wake()
-
-    def take(self) -> bytes:
-        """Everything that waits to be sent, as one piece."""
-        chunk = b"".join(self.frames)
-        self.frames.clear()
-        self.size = 0
-        return chunk
-
-    def end(self) -> None:
-        """No more will be written; what waits is still sent."""
-        self.ended = True
-        self._wake()
-
-    def abort(self) -> None:
-        """Ends at once: what waits is dropped, the client will resume where it was."""
-        self.frames.clear()
-        self.size = 0
-        self.cut = True
-        self.end()
-
-
-def _nobody() -> None:
-    """Nobody waits yet."""
+def _ignored(channel: str, subscriber: AnySubscriber, begins: bool) -> None:
+    """Nobody wants to know."""
 
 
 class Hub:
@@ -118,8 +28,14 @@ class Hub:
         self._ring: deque[Event] = deque(maxlen=ring)
         self._before_ring = position
         self._early: deque[Batch] = deque(maxlen=_EARLY)
-        self._subscribers: dict[str, dict[Subscriber, None]] = {}
-        self._all: dict[Subscriber, None] = {}
+        self._subscribers: dict[str, dict[AnySubscriber, None]] = {}
+        self._all: dict[AnySubscriber, None] = {}
+        self._on_change: Callable[[str, AnySubscriber, bool], None] = _ignored
+
+    def on_change(self, told: Callable[[str, AnySubscriber, bool], None]) -> None:
+        """Sets what is told of each subscription that begins or ends: the channel, whose it is, and
+        whether it begins."""
+        self._on_change = told
 
     def __len__(self) -> int:
         return len(self._all)
@@ -127,10 +43,10 @@ class Hub:
     def __contains__(self, subscriber: object) -> bool:
         return subscriber in self._all
 
-    def __iter__(self) -> Iterator[Subscriber]:
+    def __iter__(self) -> Iterator[AnySubscriber]:
         return iter(list(self._all))
 
-    def subscribed(self, channel: str) -> list[Subscriber]:
+    def subscribed(self, channel: str) -> list[AnySubscriber]:
         """The subscribers of a channel."""
         return list(self._subscribers.get(channel, ()))
 
@@ -139,25 +55,33 @@ class Hub:
         """The channels that somebody is subscribed to."""
         return self._subscribers.keys()
 
-    def subscribe(self, subscriber: Subscriber) -> bool:
-        """Attaches a subscriber where its position is, writing what it has missed since.
+    def attach(self, subscriber: AnySubscriber) -> None:
+        """Takes in a subscriber, which may have no channels yet."""
+        self._all[subscriber] = None
+
+    def subscribe(
+        self, subscriber: AnySubscriber, channels: Collection[str], subscription: Subscription
+    ) -> bool:
+        """Adds channels from a position on, writing what was missed since.
 
         Answers False, and does nothing, when that is older than what the hub remembers: then the
         caller reads on in the log and tries again. There is no moment between the recent events
         and the live ones, for this runs in one step of the event loop.
         """
-        missed = self.since(subscriber.position)
+        missed = self.since(subscription.position)
         if missed is None:
             return False
-        self._all[subscriber] = None
-        for channel in subscriber.channels:
+        self.attach(subscriber)
+        for channel in channels:
+            subscriber.channels[channel] = subscription
             self._subscribers.setdefault(channel, {})[subscriber] = None
+            self._on_change(channel, subscriber, True)
         for event in missed:
-            if event.channel in subscriber.channels:
+            if event.channel in channels:
                 subscriber.deliver(event)
         return True
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
+    def unsubscribe(self, subscriber: AnySubscriber) -> None:
         """Forgets a subscriber; safe to repeat."""
         if subscriber not in self._all:
             return
@@ -165,11 +89,18 @@ class Hub:
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
 
-    def drop(self, subscriber: Subscriber, channels: Collection[str]) -> None:
+    def drop(self, subscriber: AnySubscriber, channels: Collection[str]) -> None:
         """Ends the subscriptions of one subscriber to some of its channels."""
-        for channel in subscriber.channels & set(channels):
-            subscriber.channels.discard(channel)
+        for channel in subscriber.channels.keys() & channels:
+            del subscriber.channels[channel]
             self._leave(subscriber, channel)
+
+    def is_level(self, subscriber: AnySubscriber) -> bool:
+        """Whether a subscriber has got everything on its channels up to the hub's position, and
+        nothing after it."""
+        seq = self.position.seq
+        held = set(subscriber.channels.values())
+        return subscriber in self._all and all(one.position.seq <= seq for one in held)
 
     def receive(self, batch: Batch) -> tuple[list[Event], bool]:
         """Dispatches the numbered events that come next; answers them, and whether one is missing.
@@ -211,7 +142,8 @@ class Hub:
         self._early.clear()
         self.position = self._before_ring = position
         for subscriber in self._all:
-            subscriber.position = position
+            for subscription in subscriber.channels.values():
+                subscription.position = position
 
     def _dispatch(self, event: Event) -> None:
         if len(self._ring) == self._ring.maxlen:
@@ -242,11 +174,12 @@ class Hub:
         except IndexError:
             return False
 
-    def _leave(self, subscriber: Subscriber, channel: str) -> None:
+    def _leave(self, subscriber: AnySubscriber, channel: str) -> None:
         subscribers = self._subscribers.get(channel, {})
         subscribers.pop(subscriber, None)
         if not subscribers:
             self._subscribers.pop(channel, None)
+        self._on_change(channel, subscriber, False)
 
 
 def jittered(mean: float) -> float:

@@ -9,23 +9,23 @@ of one row keep their order, since its writers wait for each other's commit befo
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
+from django.db.models import Subquery
 from django.utils import timezone
 
 from realtime import events, failpoints, models
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
+from realtime.locks import limit_pauses
 
 _BATCH = 1000
-
-_MAX_PAUSE = 2
-"""Seconds that may pass between two statements of who holds the head's lock."""
 
 _ADDRESS = {
     "dbname": "NAME",
@@ -131,14 +131,6 @@ def sequence() -> Batch:
         return Batch(tuple(map(_event, rows)), before)
 
 
-def _limit_pauses(alias: str) -> None:
-    """Has PostgreSQL end this transaction when this process is frozen in the middle of it: all
-    others wait for its lock."""
-    if connections[alias].vendor == "postgresql":
-        with connections[alias].cursor() as cursor:
-            cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{_MAX_PAUSE}s'")
-
-
 def extent() -> Extent:
     """The log's head and floor, as they are now."""
     row = _head_row(database())
@@ -173,6 +165,29 @@ def read_after(
         return Page(found, now.head, complete=True)
     upto = found[-1].position
     return Page(found, upto, complete=upto == now.head)
+
+
+def newest(channel: str, max_age: float, but: Collection[str] = ()) -> tuple[Event, float] | None:
+    """The newest numbered event of a channel and its age in seconds, if it is younger than
+    `max_age`; events of the types in `but` don't count."""
+    now = timezone.now()
+    rows = models.Event.objects.using(database()).filter(channel=channel, seq__isnull=False)
+    row = rows.exclude(type__in=but).order_by("-seq").first()
+    if row is None or row.created_at <= now - timedelta(seconds=max_age):
+        return None
+    return _event(row), max(0.0, (now - row.created_at).total_seconds())
+
+
+def last_before(channels: Sequence[str], upto: EventId) -> EventId | None:
+    """The newest position of an event on one of `channels`, up to `upto`, if the log has any."""
+    rows = models.Event.objects.using(database())
+    # One look at the index for each channel, however many events it has.
+    newest_of_each: list[Any] = [
+        Subquery(rows.filter(channel=channel, seq__lte=upto.seq).order_by("-seq").values("seq")[:1])
+        for channel in channels
+    ]
+    row = rows.filter(seq__in=newest_of_each).order_by("-seq").first()
+    return None if row is None else _event(row).id
 
 
 def check(position: EventId) -> None:
@@ -234,7 +249,7 @@ def _head_row(alias: str) -> models.Head:
 
 
 def _lock_head(alias: str) -> models.Head:
-    _limit_pauses(alias)
+    limit_pauses(alias)
     locked = models.Head.objects.using(alias).select_for_update()
     return locked.first() or locked.get(pk=_create_head(alias).pk)
 

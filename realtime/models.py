@@ -1,4 +1,5 @@
-"""The tables: the log's, used by ``log.py`` alone, those of tickets and of open streams."""
+"""The tables: the log's, used by ``log.py`` alone, those of tickets and of what was signed for
+connections, those of what workers hold: streams, members, subscriptions; and those of proxies."""
 
 from django.db import models
 from django.db.models import Q
@@ -19,7 +20,7 @@ class Event(models.Model):
     data = models.TextField()
     changed = models.TextField(blank=True)
     mutation = models.CharField(max_length=64, blank=True)
-    # In the database too: while a new version is rolled out, workers that don't know it still write.
+    # In the database too: during an upgrade, workers that don't know it still write.
     exclude = models.CharField(max_length=32, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -67,13 +68,27 @@ class Ticket(models.Model):
         return f"until {self.expires_at}"
 
 
+class Authorization(models.Model):
+    """A signature that was given out for a connection, and on whose grounds."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    grant = models.TextField()
+    socket_id = models.CharField(max_length=32, db_index=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"for {self.socket_id} until {self.expires_at}"
+
+
 class Worker(models.Model):
-    """A process that holds streams, and when it was last heard of."""
+    """A process that holds connections, and when it was last heard of."""
 
     id = models.CharField(max_length=32, primary_key=True)
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     seen_at = models.DateTimeField()
+    # In the database too: during an upgrade, workers that don't know it still write.
+    lost = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return f"{self.pid} on {self.host}"
@@ -89,3 +104,101 @@ class Stream(models.Model):
 
     def __str__(self) -> str:
         return f"{self.owner} since {self.opened_at}"
+
+
+class PresenceChannel(models.Model):
+    """A presence channel's version, which each change of its members raises. Who changes them locks
+    this row."""
+
+    name = models.CharField(max_length=164, primary_key=True)
+    version = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.version}"
+
+
+class Member(models.Model):
+    """A connection by which a user is a member of a presence channel."""
+
+    id = models.BigAutoField(primary_key=True)
+    # Not with a cascade: that would remove members without a word to anybody.
+    worker = models.ForeignKey(Worker, on_delete=models.DO_NOTHING)
+    channel = models.CharField(max_length=164)
+    socket_id = models.CharField(max_length=32)
+    user_id = models.CharField(max_length=128)
+    info = models.TextField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("channel", "worker", "socket_id"), name="realtime_one_membership"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.channel} by {self.socket_id}"
+
+
+class Occupancy(models.Model):
+    """How many subscriptions to a channel a worker holds."""
+
+    id = models.BigAutoField(primary_key=True)
+    worker = models.ForeignKey(Worker, on_delete=models.DO_NOTHING)
+    channel = models.CharField(max_length=164)
+    subscriptions = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("channel", "worker"), name="realtime_one_occupancy"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subscriptions} on {self.channel}"
+
+
+class Feed(models.Model):
+    """What streams behind a GRIP proxy share that rest on one grant and have the same channels."""
+
+    id = models.CharField(max_length=32, primary_key=True)
+    key = models.CharField(max_length=64)
+    """A digest of grant and channels."""
+    owner = models.CharField(max_length=300, db_index=True)
+    grant = models.TextField()
+    channels = models.TextField()
+    """A JSON list."""
+    ended = models.BooleanField(default=False)
+    """Whether a right has ended: nothing is published to it any more."""
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("key",), condition=Q(ended=False), name="realtime_feed_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.owner}: {self.channels}"
+
+
+class FeedChannel(models.Model):
+    """That what happens on a channel is published to a feed."""
+
+    feed = models.ForeignKey(Feed, on_delete=models.CASCADE)
+    channel = models.CharField(max_length=164, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.channel} to {self.feed_id}"
+
+
+class Proxy(models.Model):
+    """A GRIP proxy: which process publishes to it, and up to where it has done so."""
+
+    id = models.CharField(max_length=64, primary_key=True)
+    holder = models.CharField(max_length=32)
+    seen_at = models.DateTimeField()
+    seq = models.BigIntegerField()
+    nonce = models.CharField(max_length=8)
+
+    def __str__(self) -> str:
+        return f"up to {self.seq}-{self.nonce}"

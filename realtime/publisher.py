@@ -18,9 +18,9 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.encoders import JSONEncoder
 
 from realtime import events
-from realtime.channels import check_name
 from realtime.events import Event
 from realtime.exceptions import AlreadyRegistered, NotRegistered
+from realtime.names import check_name
 
 _CHUNK = 500
 """Objects looked up by one statement; SQLite limits its variables."""

@@ -9,18 +9,17 @@ import json
 from collections.abc import Collection, Iterable
 
 from realtime import publisher
-from realtime.channels import check_name
 from realtime.channels import registry as channels
 from realtime.events import Event, dumps
 from realtime.grants import Grant, users
 from realtime.log import database
+from realtime.names import CONTROL as CONTROL
+from realtime.names import check_name
 from realtime.watch import append
 
-CONTROL = "realtime.control"
-"""Channel on which workers tell each other what is none of a client's business. It has no rule, so
-nobody can subscribe to it."""
-
 _RECHECK = "recheck"
+TERMINATE = "terminate"
+"""Control event that ends the connections of a user; its data is the user's id."""
 
 
 def recheck(*names: str) -> None:
@@ -32,6 +31,12 @@ def recheck(*names: str) -> None:
     append([Event(CONTROL, _RECHECK, data)], database())
 
 
+def terminate(user_id: str) -> None:
+    """Has every worker end the connections that have signed in as a user, within the caller's
+    transaction."""
+    append([Event(CONTROL, TERMINATE, dumps(user_id))], database())
+
+
 def doubtful(events: Iterable[Event], subscribed: Collection[str]) -> set[str]:
     """The channels among those subscribed to whose rights these events may have ended."""
     found: set[str] = set()
@@ -40,8 +45,10 @@ def doubtful(events: Iterable[Event], subscribed: Collection[str]) -> set[str]:
             found.update(name for name in json.loads(event.data) if name in subscribed)
         name, _, action = event.type.rpartition(".")
         if action in ("left", "deleted") and (known := publisher.registry.named(name)):
-            pk = json.loads(event.data)["id"]
-            found |= channels.about(known.model._meta.label_lower, pk, subscribed)
+            data = json.loads(event.data)
+            # An application may send events of such a name too, with any data.
+            if isinstance(data, dict) and "id" in data:
+                found |= channels.about(known.model._meta.label_lower, data["id"], subscribed)
     return found
 
 

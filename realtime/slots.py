@@ -1,16 +1,16 @@
-"""The slots of the streams that a worker holds: given back when they end, kept alive until then."""
+"""The slots of the streams that a worker holds: given back when they end."""
 
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime.connections import with_connection
-from realtime.quotas import RENEWAL, UNCOUNTED, Quotas
+from realtime.desk import Desk
+from realtime.leases import RENEWAL
+from realtime.quotas import UNCOUNTED, Quotas
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,13 @@ _TIDY_EVERY = 60
 class Slots:
     """Belongs to one event loop. `quotas` may be asked from any thread."""
 
-    def __init__(self) -> None:
-        self.quotas = Quotas()
+    def __init__(self, desk: Desk) -> None:
+        self.quotas = Quotas(desk.lease)
+        self._desk = desk
+        desk.keep_alive_for(lambda: bool(self._held))
         self._held: set[int] = set()
         self._freed: set[int] = set()
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime-slots")
 
     def hold(self, slot: int) -> Callable[[], None]:
         """Keeps a slot that `quotas` has given; answers what gives it back."""
@@ -38,7 +39,7 @@ class Slots:
         return partial(self._free, slot)
 
     async def keep(self) -> None:
-        """Tells the database, for ever, what is freed and that this worker lives."""
+        """Tells the database, for ever, what is freed."""
         rounds = 0
         while True:
             with suppress(TimeoutError):
@@ -47,7 +48,7 @@ class Slots:
             self._wake.clear()
             rounds += 1
             try:
-                await self._run(self._tell, rounds % _TIDY_EVERY == 0)
+                await self._desk.run(self._tell, rounds % _TIDY_EVERY == 0)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("Streams can't be counted, trying again: %s", error)
                 await asyncio.sleep(RENEWAL)
@@ -55,8 +56,7 @@ class Slots:
     async def close(self) -> None:
         """Gives everything back."""
         with suppress(DatabaseError, InterfaceError):
-            await self._run(self.quotas.leave)
-        self._thread.shutdown()
+            await self._desk.run(self.quotas.leave)
 
     def _free(self, slot: int) -> None:
         self._held.discard(slot)
@@ -67,11 +67,5 @@ class Slots:
         if freed := self._freed.copy():
             self.quotas.free(freed)
             self._freed -= freed
-        if self._held:
-            self.quotas.renew()
         if tidy:
             self.quotas.tidy(self._held.copy())
-
-    async def _run(self, function: Callable[..., None], *args: object) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, with_connection, function, *args)

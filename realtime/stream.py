@@ -1,7 +1,7 @@
 """Where a stream starts: what is replayed to it, before it goes live."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from realtime import log
 from realtime.events import NOWHERE, Event, EventId
@@ -18,6 +18,8 @@ class Opening:
     events: list[Event] = field(default_factory=list)
     reset: str | None = None
     """Why the position that was asked for can't be resumed from, if it can't."""
+    complete: bool = True
+    """Whether there is nothing to read after `upto` yet."""
 
 
 def opening(last_event_id: str, channels: Sequence[str], hub: Hub | None = None) -> Opening:
@@ -38,7 +40,12 @@ def opening(last_event_id: str, channels: Sequence[str], hub: Hub | None = None)
         return reset("unknown-id")
     except PositionLost as lost:
         return reset(lost.reason)
-    return Opening(position, page.upto, page.events)
+    return Opening(position, page.upto, page.events, complete=page.complete)
+
+
+def without(opening: Opening, channels: Collection[str]) -> Opening:
+    """As `opening`, for somebody who may not read `channels` any more."""
+    return replace(opening, events=[e for e in opening.events if e.channel not in channels])
 
 
 def reset(reason: str) -> Opening:

@@ -19,16 +19,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import sse, stream, tickets
+from realtime import feeds, proxies, sse, stream, tickets
 from realtime.bridge import HOLDER
-from realtime.channels import check_name, registry
+from realtime.channels import registry
 from realtime.conf import settings
 from realtime.events import Event
 from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
-from realtime.grip import Hold
+from realtime.grip import SIGNATURE, Hold
 from realtime.hub import jittered
+from realtime.names import check_name
 from realtime.pages import StreamPageRenderer
+from realtime.proxied import instructions
 from realtime.renderers import EventStreamRenderer
 from realtime.worker import Worker
 
@@ -37,6 +39,7 @@ _SECRETS = re.compile(r"(access_?)?token|auth(orization)?|password|api_?key|sess
 
 NO_RIGHT = "You may not subscribe to all of these channels."
 """The same for a channel that does not exist, which is nobody's business either."""
+TOO_MANY = "You have too many streams open."
 
 
 class StreamView(APIView):
@@ -52,7 +55,7 @@ class StreamView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query before anything else does: authentication looks for a ticket in it."""
-        query = _query(request)
+        query = query_of(request)
         self.channels = _channels(query)
         self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
         super().initial(request, *args, **kwargs)
@@ -61,14 +64,13 @@ class StreamView(APIView):
         """Opens the stream."""
         channels = self.channels
         holder = _holder(request)
-        opening = stream.opening(self.last_event_id, channels, holder.hub if holder else None)
-        # After the position was read: a right that ends from here on is an event to come.
-        if registry.readable(request.user, channels) != set(channels):
-            raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
+        opening = self._open(request, holder)
         if request.accepted_renderer.format == "html":
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
             return Response(self._page(opening, channels))
+        if _is_proxied(request):
+            return self._proxied(request, opening, channels)
         return self._stream(request, opening, channels, holder)
 
     def get_authenticators(self) -> list[BaseAuthentication]:
@@ -81,22 +83,35 @@ class StreamView(APIView):
         answer["Cache-Control"] = "no-cache, no-transform"
         return answer
 
+    def _open(self, request: Request, holder: Worker | None = None) -> stream.Opening:
+        channels = self.channels
+        opening = stream.opening(self.last_event_id, channels, holder.hub if holder else None)
+        # After the position was read: a right that ends from here on is an event to come.
+        if registry.readable(request.user, channels) != set(channels):
+            raise PermissionDenied(NO_RIGHT) if request.user.is_authenticated else NotAuthenticated
+        return opening
+
     def _stream(
         self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
     ) -> Response:
-        start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
-        if opening.reset:
-            start.append(sse.stream_reset(opening.upto, channels, opening.reset))
-        start += [sse.encode(event) for event in opening.events]
-        headers = {"X-Accel-Buffering": "no"}
+        headers = {}
         if holder is not None:
             grant = Grant.of(request)
-            slot = holder.slots.quotas.take(grant.owner, _quota(grant))
+            slot = holder.slots.quotas.take(grant.owner, quota(grant))
             if slot is None:
-                raise Throttled(detail="You have too many streams open.")
+                raise Throttled(detail=TOO_MANY)
             hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
-            headers |= hold.headers()
-        return Response(b"".join(start), headers=headers)
+            headers = hold.headers()
+        return _start(opening, channels, headers)
+
+    def _proxied(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
+        grant = Grant.of(request)
+        feed = feeds.register(grant, channels, quota(grant))
+        if feed is None:
+            raise Throttled(detail=TOO_MANY)
+        if feed.new:
+            opening = self._open(request)
+        return _start(opening, channels, instructions(feed, opening))
 
     def _page(self, opening: stream.Opening, channels: list[str]) -> dict[str, Any]:
         return {
@@ -121,21 +136,39 @@ class TicketView(APIView):
         )
 
 
-def _quota(grant: Grant) -> int:
+def _start(opening: stream.Opening, channels: list[str], instructions: dict[str, str]) -> Response:
+    start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
+    if opening.reset:
+        start.append(sse.stream_reset(opening.upto, channels, opening.reset))
+    start += [sse.encode(event) for event in opening.events]
+    return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
+
+
+def quota(grant: Grant) -> int:
+    """How many connections whoever has this grant may have."""
     if grant.user is None:
         return int(settings.MAX_STREAMS_PER_ADDRESS)
     return int(settings.MAX_STREAMS_PER_USER)
 
 
+def _is_stream(request: Request) -> bool:
+    renderer = request.accepted_renderer
+    return request.method == "GET" and renderer.format == EventStreamRenderer.format
+
+
+def _is_proxied(request: Request) -> bool:
+    return _is_stream(request) and proxies.signed(request.headers.get(SIGNATURE))
+
+
 def _holder(request: Request) -> Worker | None:
     """Who will hold the stream, if it is one that is to be held, and not by a proxy."""
-    if request.method != "GET" or request.accepted_renderer.format != EventStreamRenderer.format:
+    if not _is_stream(request):
         return None
     holder: Worker | None = request._request.META.get(HOLDER)
     return holder
 
 
-def _query(request: Request) -> QueryDict:
+def query_of(request: Request) -> QueryDict:
     try:
         query = request.query_params
         request._request.META["QUERY_STRING"].encode("ascii")

@@ -8,15 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
-
-from realtime import log, rights, sequencer, sse
+from realtime import log, readiness, rights, sequencer
+from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
-from realtime.hub import Hub, Subscriber, jittered
-from realtime.slots import Slots
+from realtime.feeder import Feeders
+from realtime.hub import Hub, jittered
+from realtime.subscriber import AnySubscriber
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +29,39 @@ _HOLE_PATIENCE = 0.02
 _SLOTS = 10
 """Keep-alives are spread over this many moments of their interval."""
 
-FORBIDDEN = "You may not read these channels any more."
-
 
 class Worker:
     """The real-time side of one process. Belongs to one event loop."""
 
     def __init__(self) -> None:
         self.hub: Hub
-        self.slots = Slots()
+        self._books = Books()
+        self.slots = self._books.slots
+        self.roster = self._books.roster
+        self.watchlists = self._books.watchlists
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
+        self._feeders = Feeders()
         # Its own thread, so that a slow check of rights never delays delivery or requests.
         self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
-        self._doubtful: set[Subscriber] = set()
+        self._doubtful: set[AnySubscriber] = set()
         self._doubt = asyncio.Event()
-        self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
+        self._slots: list[dict[AnySubscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
         self._lag: tuple[int, float] | None = None
         self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Begins to deliver; returns once streams may be opened."""
-        self.hub = Hub(await self._first_position(), settings.RING)
-        logger.info("Log: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
+        """Begins to deliver; returns once streams may be opened. Waits for a database that can't be
+        reached; raises `DatabaseUnfit` if waiting won't help."""
+        self.hub = Hub(await readiness.position(self._checks), settings.RING)
+        logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
-            self.slots.keep(),
+            *self._books.open(self.hub),
             self._keep_alive(),
             self._check_grounds(),
             self._check_doubtful(),
@@ -70,6 +73,7 @@ class Worker:
             task.add_done_callback(self._on_done)
         await listening.wait()
         self._sequencer.start()
+        self._feeders.start()
         self._chain_signals()
 
     async def stop(self) -> None:
@@ -80,10 +84,11 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self._sequencer.stop)
-        await self.slots.close()
+        await asyncio.to_thread(self._feeders.stop)
+        await self._books.close()
         self._checks.shutdown()
 
-    def attend(self, subscriber: Subscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
+    def attend(self, subscriber: AnySubscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
         """Gives a subscriber its turn for keep-alives; `task` is cancelled if its transport stalls.
         Answers what ends that."""
         slot = self._slots[self._next_slot]
@@ -91,30 +96,22 @@ class Worker:
         slot[subscriber] = task
         return partial(slot.__delitem__, subscriber)
 
-    def welcome(self, subscriber: Subscriber, checked: EventId) -> None:
+    def welcome(self, subscriber: AnySubscriber, checked: EventId) -> None:
         """Has the rights of a subscriber that was just attached checked once more, if an event
         since `checked` may have ended them: it was not attached then, so nobody thought of it."""
         events = self.hub.since(checked)
-        if events is None or rights.doubtful(events, subscriber.channels):
+        if events is None or rights.doubtful(events, subscriber.channels.keys()):
             self._suspect(subscriber)
 
     def drain(self) -> None:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
         back."""
         self.draining = True
+        self._books.drain()
         for subscriber in self.hub:
-            subscriber.write(sse.retry(jittered(settings.RETRY)))
-            subscriber.end()
+            subscriber.retire()
 
     # The log and the broker
-
-    async def _first_position(self) -> EventId:
-        while True:
-            try:
-                return await self._loop.run_in_executor(self._checks, with_connection, log.head)
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("The log can't be read, trying again: %s", error)
-                await asyncio.sleep(1)
 
     async def _listen(self, listening: asyncio.Event) -> None:
         async with sequencer.broker().listen() as batches:
@@ -123,13 +120,17 @@ class Worker:
                 self._receive(batch)
 
     def _receive(self, batch: Batch) -> None:
+        self._feeders.receive(batch)
         if batch.events and batch.after is None:
             for event in batch.events:
+                self._books.receive(event)
                 self.hub.broadcast(event)
             return
         dispatched, missing = self.hub.receive(batch)
         if missing or not batch.events:
             self._look_soon()
+        for event in dispatched:
+            self._books.receive(event)
         for channel in rights.doubtful(dispatched, self.hub.channels):
             self._suspect(*self.hub.subscribed(channel))
 
@@ -169,20 +170,21 @@ class Worker:
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
         self.hub.restart(position)
+        self._books.restart()
         for subscriber in self.hub:
-            channels = sorted(subscriber.channels)
-            subscriber.write(sse.stream_reset(position, channels, reason))
+            subscriber.reset(position, reason)
 
     # Rights
 
     async def _check_grounds(self) -> None:
         while True:
             await asyncio.sleep(GROUNDS_INTERVAL)
-            grants = {subscriber.grant for subscriber in self.hub}
-            for grant in await self._check(rights.ungrounded, grants) or ():
-                for subscriber in self.hub:
-                    if subscriber.grant == grant:
-                        self._forbid(subscriber, frozenset(subscriber.channels))
+            grants = {grant for subscriber in self.hub for grant in subscriber.grants}
+            ended = set(await self._check(rights.ungrounded, grants) or ())
+            for subscriber in self.hub if ended else ():
+                for grant in subscriber.grants & ended:
+                    self._forbid(subscriber, grant, subscriber.on_grant(grant))
+                    subscriber.revoke(grant)
 
     async def _check_doubtful(self) -> None:
         while True:
@@ -193,7 +195,7 @@ class Worker:
                 await asyncio.sleep(settings.TICK)
                 self._suspect(*subscribers)
 
-    def _suspect(self, *subscribers: Subscriber) -> None:
+    def _suspect(self, *subscribers: AnySubscriber) -> None:
         self._doubtful.update(subscribers)
         self._doubt.set()
 
@@ -202,13 +204,18 @@ class Worker:
             await asyncio.sleep(settings.RECHECK_INTERVAL)
             await self._check_rights(list(self.hub))
 
-    async def _check_rights(self, subscribers: list[Subscriber]) -> bool:
-        held = [(s.grant, frozenset(s.channels)) for s in subscribers]
-        lost = await self._check(rights.lost, held)
+    async def _check_rights(self, subscribers: list[AnySubscriber]) -> bool:
+        resting = [
+            (subscriber, grant, channels)
+            for subscriber in subscribers
+            for grant in subscriber.grants
+            if (channels := subscriber.on_grant(grant))
+        ]
+        lost = await self._check(rights.lost, [held[1:] for held in resting])
         if lost is None:
             return False
-        for subscriber, channels in zip(subscribers, lost, strict=True):
-            self._forbid(subscriber, channels)
+        for (subscriber, grant, _), channels in zip(resting, lost, strict=True):
+            self._forbid(subscriber, grant, channels)
         return True
 
     async def _check(self, function: Callable[[Any], Any], argument: Any) -> Any:
@@ -224,14 +231,12 @@ class Worker:
             logger.exception("Rights could not be checked")
             return None
 
-    def _forbid(self, subscriber: Subscriber, channels: frozenset[str]) -> None:
-        gone = channels & subscriber.channels
-        if not gone or subscriber.ended:
-            return
-        self.hub.drop(subscriber, gone)
-        subscriber.write(sse.stream_error("forbidden", FORBIDDEN, sorted(gone)))
-        if not subscriber.channels:
-            subscriber.end()
+    def _forbid(self, subscriber: AnySubscriber, grant: Any, channels: frozenset[str]) -> None:
+        # What rested on this grant when it was asked may rest on another one by now, or on nothing.
+        gone = channels & subscriber.on_grant(grant)
+        if gone and not subscriber.ended:
+            self.hub.drop(subscriber, gone)
+            subscriber.forbid(sorted(gone))
 
     # Time
 
@@ -242,8 +247,6 @@ class Worker:
         while True:
             await asyncio.sleep(step)
             slot = (slot + 1) % _SLOTS
-            position = self.hub.position
-            frame, bare = sse.keep_alive(position), sse.keep_alive()
             for subscriber, task in list(self._slots[slot].items()):
                 if self._is_stalled(subscriber):
                     subscriber.abort()
@@ -251,10 +254,10 @@ class Worker:
                 else:
                     # Not the hub's position for one that is still reading the log, which would be
                     # sent past what it lacks, nor for one that has read further, and be sent back.
-                    level = subscriber in self.hub and subscriber.position.seq <= position.seq
-                    subscriber.write(frame if level else bare)
+                    level = self.hub.is_level(subscriber)
+                    subscriber.keep_alive(self.hub.position if level else None)
 
-    def _is_stalled(self, subscriber: Subscriber) -> bool:
+    def _is_stalled(self, subscriber: AnySubscriber) -> bool:
         since = subscriber.stalled_since
         return since is not None and self._loop.time() > since + float(settings.STALL_TIMEOUT)
 

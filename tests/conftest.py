@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-pytest_plugins = ("tests.services", "tests.servers")
+pytest_plugins = ("tests.services", "tests.fronts", "tests.servers", "tests.hooks")
 
 
 @pytest.fixture(autouse=True)

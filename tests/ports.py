@@ -1,9 +1,12 @@
 """Free ports, and waiting for what will be."""
 
+import random
 import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 DEADLINE = 20.0
@@ -22,7 +25,17 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = DEADLIN
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on now, and that the kernel gives to nobody: one
+    of those that connections are made from would be taken by the time a server is started again."""
+    ports = range(10_000, _first_ephemeral())
+    while True:
+        port = random.SystemRandom().choice(ports)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _first_ephemeral() -> int:
+    with suppress(OSError):
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    return 32_768

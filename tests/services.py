@@ -271,7 +271,7 @@ def children(pid: int) -> list[int]:
     ]
 
 
-def _folder() -> Path:
+def service_folder() -> Path:
     # Not below pytest's own folder, into which only the user of the tests may look.
     folder = Path(tempfile.mkdtemp(prefix="tests-"))
     folder.chmod(0o755)
@@ -298,7 +298,7 @@ def _maker(kind: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     services: list[Service] = []
 
     def make(**settings: str) -> Service:
-        services.append(kind(_folder(), **settings))
+        services.append(kind(service_folder(), **settings))
         return services[-1].start()
 
     yield make

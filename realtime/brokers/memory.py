@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from realtime.brokers.base import Broker
+from realtime.conf import settings
 from realtime.events import Batch
 
 Queue = asyncio.Queue[Batch]
@@ -43,7 +44,7 @@ class MemoryBroker(Broker):
                 del self._listeners[inbox]
 
     def describe(self) -> str:
-        return "in this process; the changes of others are found in the log, a tick later"
+        return f"none; what other processes change is found within {settings.TICK:g} s"
 
 
 async def batches_from(inbox: Queue) -> AsyncIterator[Batch]:

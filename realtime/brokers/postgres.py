@@ -1,13 +1,18 @@
 """The broker between processes that share a PostgreSQL, by NOTIFY and LISTEN."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from realtime.brokers.remote import PATIENCE, PING_INTERVAL, RemoteBroker
+from realtime.conf import settings
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS = {"connect_timeout": "5", "application_name": "realtime broker"}
 
@@ -40,6 +45,7 @@ class PostgresBroker(RemoteBroker):
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
         async with connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._topic)))
+            await _warn_of_pooler(connection)
             yield ""
             while True:
                 async for notification in connection.notifies(timeout=PING_INTERVAL):
@@ -49,3 +55,15 @@ class PostgresBroker(RemoteBroker):
 
     def describe(self) -> str:
         return "PostgreSQL's NOTIFY; other processes hear of changes within milliseconds"
+
+
+async def _warn_of_pooler(connection: psycopg.AsyncConnection[Any]) -> None:
+    """A pooler tells its clients of processes that are not PostgreSQL's."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    if await cursor.fetchone() != (connection.info.backend_pid,):
+        logger.warning(
+            "The broker's URL leads to a pooler: unless that gives each client a connection of its"
+            " own, what other processes change is only found within %g s. Set REALTIME_BROKER_URL"
+            " to a direct URL, or REDIS_URL.",
+            settings.TICK,
+        )

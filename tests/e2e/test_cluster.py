@@ -124,7 +124,7 @@ def test_the_log_says_what_connects_the_workers(servers):
         return all(len(starts(server)) == WORKERS for server in servers)
 
     wait_until(all_said_so, "all workers to say so")
-    assert all("Log: " in line for server in servers for line in starts(server))
+    assert all("Database: " in line for server in servers for line in starts(server))
 
 
 def starts(server):

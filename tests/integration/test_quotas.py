@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from realtime import models, quotas
+from realtime import leases, locks, models, quotas
+from realtime.leases import Lease
 from realtime.quotas import Quotas
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,6 +23,10 @@ def dead_pid():
     return process.pid
 
 
+def quotas_of_a_worker():
+    return Quotas(Lease())
+
+
 def open_streams():
     return models.Stream.objects.count()
 
@@ -32,7 +37,7 @@ def age(model, **by):
 
 
 def test_all_workers_count_together():
-    one, other = Quotas(), Quotas()
+    one, other = quotas_of_a_worker(), quotas_of_a_worker()
     first = one.take("user 1", 3)
     assert all((first, other.take("user 1", 3), other.take("user 1", 3)))
     assert one.take("user 1", 3) is None
@@ -46,7 +51,7 @@ def test_those_who_come_at_once_are_not_more_than_allowed():
     taken = []
 
     def open_some():
-        own = Quotas()
+        own = quotas_of_a_worker()
         for _ in range(5):
             taken.append(own.take("user 1", 7))
         connections.close_all()
@@ -61,61 +66,63 @@ def test_those_who_come_at_once_are_not_more_than_allowed():
 
 
 def test_a_worker_of_this_machine_that_has_died_counts_no_more(dead_pid):
-    crashed = Quotas()
-    crashed._worker.pid = dead_pid
+    crashed = quotas_of_a_worker()
+    crashed._lease.worker.pid = dead_pid
     assert all(crashed.take("user 1", 2) for _ in range(2))
-    own = Quotas()
+    own = quotas_of_a_worker()
     assert all(own.take("user 1", 2) for _ in range(2))
     assert own.take("user 1", 2) is None
     assert open_streams() == 2
 
 
 def test_a_worker_of_another_machine_counts_until_its_lease_is_over(dead_pid):
-    far = Quotas()
-    far._worker.pid, far._worker.host = dead_pid, "elsewhere"
+    far = quotas_of_a_worker()
+    far._lease.worker.pid, far._lease.worker.host = dead_pid, "elsewhere"
     assert far.take("user 1", 1)
-    own = Quotas()
+    own = quotas_of_a_worker()
     assert own.take("user 1", 1) is None
     age(models.Worker, seconds=10)
-    own.renew()
+    own._lease.renew()
     assert own.take("user 1", 1)
-    far.renew()
-    assert Quotas().take("user 1", 2) is None
+    far._lease.renew()
+    assert quotas_of_a_worker().take("user 1", 2) is None
 
 
 def test_a_worker_that_leaves_takes_its_streams_along():
-    one = Quotas()
+    one = quotas_of_a_worker()
     assert one.take("user 1", 1)
     one.leave()
     assert open_streams() == 0
-    assert Quotas().take("user 1", 1)
+    assert quotas_of_a_worker().take("user 1", 1)
 
 
 def test_what_nobody_holds_is_tidied_up():
-    one, dead = Quotas(), Quotas()
+    one, dead = quotas_of_a_worker(), quotas_of_a_worker()
     held, lost = one.take("user 1", 9), one.take("user 1", 9)
     dead.take("user 1", 9)
     age(models.Worker, minutes=5)
     age(models.Stream, minutes=5)
-    one.renew()
+    one._lease.renew()
     opening = one.take("user 1", 9)
+    leases.declare_lost()
+    leases.tidy()
     one.tidy([held])
     assert set(models.Stream.objects.values_list("pk", flat=True)) == {held, opening}
     assert lost not in (held, opening)
 
 
 def test_a_database_that_cannot_count_lets_streams_open(monkeypatch):
-    def fail(*args):
+    def fail(*args, **kwargs):
         raise OperationalError("locked")
 
-    monkeypatch.setattr(quotas, "_lock", fail)
-    assert Quotas().take("user 1", 1) == quotas.UNCOUNTED
+    monkeypatch.setattr(locks, "take", fail)
+    assert quotas_of_a_worker().take("user 1", 1) == quotas.UNCOUNTED
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite's only write lock")
 def test_counting_does_not_wait_for_a_long_write():
-    own = Quotas()
-    own.renew()
+    own = quotas_of_a_worker()
+    own._lease.renew()
     written, done = threading.Event(), threading.Event()
 
     def write():

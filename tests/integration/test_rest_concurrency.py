@@ -8,15 +8,16 @@ from todos.models import TodoItem, TodoList
 
 @pytest.fixture
 def held(monkeypatch):
-    """The models whose rows have been locked, in this order; SQLite itself ignores it."""
+    """The models whose rows have been locked, in this order; SQLite itself ignores it. Those held
+    against foreign keys too come with a word."""
     models = []
     original = views._locked
 
-    def spy(queryset):
-        locked = original(queryset)
+    def spy(queryset, **options):
+        locked = original(queryset, **options)
         assert locked.query.select_for_update
-        assert locked.query.select_for_no_key_update
-        models.append(locked.model)
+        with_keys = locked.query.select_for_no_key_update
+        models.append(locked.model if with_keys else (locked.model, "alone"))
         return locked
 
     monkeypatch.setattr(views, "_locked", spy)
@@ -39,7 +40,7 @@ def test_a_change_holds_its_row_from_the_first_look_on(api, path, groceries, hel
     assert api.patch(f"/api/todo-lists/{groceries.pk}/", {"name": "x"}).status_code == 200
     assert held == [TodoItem, TodoList]
     assert api.delete(f"/api/todo-lists/{groceries.pk}/").status_code == 204
-    assert held == [TodoItem, TodoList, TodoList]
+    assert held == [TodoItem, TodoList, (TodoList, "alone")]
 
 
 def test_an_item_is_put_into_a_list_that_stays(api, path, groceries, alice, held):
@@ -62,9 +63,9 @@ def test_an_items_own_list_is_not_held_after_the_item(api, path, groceries, held
 def test_a_list_that_is_gone_by_then_is_a_field_error(api, groceries, monkeypatch):
     original = views._locked
 
-    def gone(queryset):
+    def gone(queryset, **options):
         queryset.delete()
-        return original(queryset)
+        return original(queryset, **options)
 
     monkeypatch.setattr(views, "_locked", gone)
     answer = api.post("/api/todo-items/", {"todo_list": groceries.pk, "text": "Milk"})

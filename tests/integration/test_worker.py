@@ -8,10 +8,11 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from realtime import log, models, rights, sequencer, sse
+from realtime import log, models, rights, sequencer
 from realtime.events import Event, EventId
+from realtime.eventstream import EventStream
 from realtime.grants import Grant
-from realtime.hub import Subscriber
+from realtime.subscriber import Subscription
 from realtime.triggers import trigger
 from realtime.worker import Worker
 
@@ -29,8 +30,9 @@ async def running():
 
 
 def attach(worker, *channels, grant=None):
-    subscriber = Subscriber(channels, worker.hub.position, sse.encode, grant=grant or Grant())
-    assert worker.hub.subscribe(subscriber)
+    subscriber = EventStream()
+    subscription = Subscription(worker.hub.position, grant or Grant())
+    assert worker.hub.subscribe(subscriber, channels, subscription)
     return subscriber
 
 
@@ -41,7 +43,7 @@ async def received(subscriber, *texts: bytes):
         woken = asyncio.Event()
         subscriber.on_write(woken.set)
         while not all(text in got for text in texts):
-            got += subscriber.take()
+            got += b"".join(subscriber.take())
             if all(text in got for text in texts):
                 break
             await woken.wait()
@@ -186,9 +188,10 @@ def test_a_keep_alive_moves_only_those_who_have_got_everything(where):
         async with running() as worker:
             position = worker.hub.position
             seq = {"behind": 1, "level": position.seq, "ahead": position.seq + 1}[where]
-            one = Subscriber(["a"], EventId(seq, position.nonce), sse.encode, grant=Grant())
+            one = EventStream()
             if where != "behind":
-                assert worker.hub.subscribe(one)
+                subscription = Subscription(EventId(seq, position.nonce), Grant())
+                assert worker.hub.subscribe(one, ["a"], subscription)
             leave = worker.attend(one, asyncio.get_running_loop().create_future())
             got = await received(one, b"event: keep-alive")
             assert (f"id: {position}".encode() in got) == (where == "level")

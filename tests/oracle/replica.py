@@ -3,14 +3,39 @@
 import json
 import random
 import threading
-from typing import Any
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import httpx
 from httpx_sse import ServerSentEvent, connect_sse
 
+PAUSE = 0.05
+"""Seconds until the next attempt, where nobody answers."""
+
 
 class Reopen(Exception):
     """The stream has to be opened again, with other channels or after a break."""
+
+
+class Away(Exception):
+    """The server is not there now, or its database is not."""
+
+
+class Received(NamedTuple):
+    """An event, as it came."""
+
+    channel: str
+    event_id: str
+    moment: float
+
+
+class Covered(NamedTuple):
+    """Which channels were followed, from after which number on, up to which."""
+
+    channels: frozenset[str]
+    start: int
+    end: int
 
 
 def seq(event_id: str) -> int:
@@ -19,25 +44,42 @@ def seq(event_id: str) -> int:
 
 
 class Replica:
-    """Follows all that one user sees, breaking its connection at random."""
+    """Follows all that one user sees, on one of several servers that share a database. It breaks
+    its connection at random, and goes to another server when one is away."""
 
-    def __init__(self, url: str, username: str, token: str, seed: int) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        username: str,
+        token: str,
+        seed: int,
+        *,
+        breaks: float = 0.01,
+        silence: float = 60,
+    ) -> None:
         self.name = f"{username} {seed}"
         self.lists: dict[int, Any] = {}
         self.items: dict[int, Any] = {}
         self.channels: set[str] = set()
         self.position = ""
-        self.received: list[tuple[str, str]] = []
-        """Channel and id of every event since the first snapshot, in order."""
-        self.covered: list[tuple[frozenset[str], int, int]] = []
-        """Which channels were followed, from after which number on, up to which."""
-        self.resumes = self.resets = 0
+        self.received: list[Received] = []
+        """Every event since the first snapshot, in order."""
+        self.covered: list[Covered] = []
+        self.resumes = self.resets = self.snapshots = 0
+        self.silences = 0
+        """How often a stream said nothing for longer than `silence` seconds."""
         self.failure: BaseException | None = None
-        self._breaks = True
-        self._stopping = False
+        self._lost = True
+        """Whether it has to begin with a snapshot, for it can't go on from its position."""
+        self._unloaded: set[str] = set()
+        """Channels of lists that have come to be seen, and whose items are still to be read."""
+        self._breaks = breaks
+        self._stopping = threading.Event()
         self._random = random.Random(seed)
-        headers = {"Authorization": f"Token {token}"}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=60)
+        self._urls = list(urls)
+        self._client = httpx.Client(
+            headers={"Authorization": f"Token {token}"}, timeout=httpx.Timeout(silence, connect=5)
+        )
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def start(self) -> None:
@@ -45,10 +87,10 @@ class Replica:
 
     def calm(self) -> None:
         """Breaks no more connections."""
-        self._breaks = False
+        self._breaks = 0.0
 
     def stop(self) -> None:
-        self._stopping = True
+        self._stopping.set()
         self._thread.join(30)
         self._client.close()
 
@@ -60,52 +102,61 @@ class Replica:
 
     def _run(self) -> None:
         try:
-            self._snapshot()
-            while not self._stopping:
+            while not self._stopping.is_set():
                 try:
-                    self._follow()
-                except (Reopen, httpx.TransportError):
+                    self._go_on()
+                except Reopen:
                     self.resumes += 1
+                except (httpx.TransportError, Away) as error:
+                    self.resumes += 1
+                    self.silences += isinstance(error, httpx.ReadTimeout)
+                    self._random.shuffle(self._urls)
+                    self._stopping.wait(PAUSE)
         except BaseException as failure:
             self.failure = failure
 
+    def _go_on(self) -> None:
+        if self._lost:
+            self._snapshot()
+            self._lost = False
+        for name in list(self._unloaded):
+            self._load(name)
+            self._unloaded.discard(name)
+        self._follow()
+
+    # What is read
+
     def _get(self, path: str) -> tuple[dict[int, Any], httpx.Response]:
-        first = answer = self._client.get(path, params={"limit": 1000}).raise_for_status()
+        first = answer = self._ask(self._urls[0] + path, limit=1000)
         rows = list(answer.json()["results"])
         while answer.json()["next"]:
-            answer = self._client.get(answer.json()["next"]).raise_for_status()
+            answer = self._ask(answer.json()["next"])
             rows += answer.json()["results"]
         return {row["id"]: row for row in rows}, first
 
+    def _ask(self, url: str, **params: Any) -> httpx.Response:
+        answer = self._client.get(httpx.URL(url).copy_merge_params(params))
+        if answer.status_code == 503:
+            raise Away
+        return answer.raise_for_status()
+
     def _snapshot(self) -> None:
         # The lists' position is the older one: what the items show beyond it comes again, in order.
-        self.lists, answer = self._get("/api/todo-lists/")
+        lists, answer = self._get("/api/todo-lists/")
+        items, _ = self._get("/api/todo-items/")
         link = answer.links["stream"]
-        self.position = link["last-event-id"]
+        self.lists, self.items, self.position = lists, items, link["last-event-id"]
         self.channels = set(httpx.URL(link["url"]).params.get_list("channel"))
         self.channels |= {f"private-todo-list.{pk}" for pk in self.lists}
-        self.items, _ = self._get("/api/todo-items/")
+        self._unloaded.clear()
+        self.snapshots += 1
 
-    def _add_list(self, row: Any) -> None:
-        known = row["id"] in self.lists
-        self.lists[row["id"]] = row
-        if not known:
-            self.channels.add(f"private-todo-list.{row['id']}")
-            raise Reopen
+    def _load(self, name: str) -> None:
+        pk = int(name.rpartition(".")[2])
+        items, _ = self._get(f"/api/todo-items/?todo_list={pk}")
+        self.items = {k: i for k, i in self.items.items() if i["todo_list"] != pk} | items
 
-    def _remove_list(self, pk: int) -> None:
-        self.lists.pop(pk, None)
-        self.items = {k: item for k, item in self.items.items() if item["todo_list"] != pk}
-        if f"private-todo-list.{pk}" in self.channels:
-            self.channels.discard(f"private-todo-list.{pk}")
-            raise Reopen
-
-    def _load_new_lists(self, before: frozenset[str]) -> None:
-        for name in self.channels - before:
-            pk = name.rpartition(".")[2]
-            items, _ = self._get(f"/api/todo-items/?todo_list={pk}")
-            self.items = {k: i for k, i in self.items.items() if i["todo_list"] != int(pk)}
-            self.items |= items
+    # What is told
 
     def _follow(self) -> None:
         before = frozenset(self.channels)
@@ -113,26 +164,27 @@ class Replica:
         params = [("channel", name) for name in sorted(self.channels)]
         headers = {"Last-Event-ID": self.position}
         with connect_sse(
-            self._client, "GET", "/api/events/", params=params, headers=headers
+            self._client, "GET", f"{self._urls[0]}/api/events/", params=params, headers=headers
         ) as source:
             if source.response.status_code == 403:
                 # A list went while nobody was looking.
-                self._snapshot()
+                self._lost = True
                 return
+            if source.response.status_code == 503:
+                raise Away
             source.response.raise_for_status()
             try:
                 for event in source.iter_sse():
                     self._take(event)
-                    if self._stopping or (self._breaks and self._random.random() < 0.01):
+                    if self._stopping.is_set() or self._random.random() < self._breaks:
                         raise Reopen
             finally:
-                self.covered.append((before, start, seq(self.position)))
-                self._load_new_lists(before)
+                self.covered.append(Covered(before, start, seq(self.position)))
 
     def _take(self, event: ServerSentEvent) -> None:
         if event.event == "stream-reset":
             self.resets += 1
-            self._snapshot()
+            self._lost = True
             raise Reopen
         if event.event in ("stream-open", "keep-alive"):
             self.position = event.id or self.position
@@ -147,7 +199,7 @@ class Replica:
             return
         assert seq(event.id) > seq(self.position), f"{event.id} after {self.position}"
         self.position = event.id
-        self.received.append((message["channel"], event.id))
+        self.received.append(Received(message["channel"], event.id, time.time()))
         self._apply(event.event, message["channel"], message["data"])
 
     def _apply(self, kind: str, channel: str, data: Any) -> None:
@@ -164,3 +216,21 @@ class Replica:
                 del self.items[data["id"]]
         elif model == "todo-item":
             self.items[data["id"]] = data
+
+    def _add_list(self, row: Any) -> None:
+        known = row["id"] in self.lists
+        self.lists[row["id"]] = row
+        if not known:
+            name = f"private-todo-list.{row['id']}"
+            self.channels.add(name)
+            self._unloaded.add(name)
+            raise Reopen
+
+    def _remove_list(self, pk: int) -> None:
+        self.lists.pop(pk, None)
+        self.items = {k: item for k, item in self.items.items() if item["todo_list"] != pk}
+        name = f"private-todo-list.{pk}"
+        self._unloaded.discard(name)
+        if name in self.channels:
+            self.channels.discard(name)
+            raise Reopen

@@ -1,12 +1,13 @@
-"""Writes at random, in every way that Django knows: ``python -m tests.oracle.writer SEED COUNT``.
+"""Writes at random, in every way that Django knows: ``python -m tests.oracle.writer SEED``.
 
-Most of it is committed; the rest is rolled back, wholly or to a savepoint. It prints how many
-mutations it has made.
+Most of it is committed; the rest is rolled back, wholly or to a savepoint. It goes on until its
+input ends, whatever happens to the database, and tells what it has done (``tests.oracle.telling``).
 """
 
 import os
 import random
 import sys
+import time
 
 import django
 
@@ -14,12 +15,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
-from django.db import DatabaseError, transaction  # noqa: E402
+from django.db import (  # noqa: E402
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
 
+from tests.oracle import telling  # noqa: E402
 from todos.models import Membership, TodoItem, TodoList  # noqa: E402
 
 MAX_LISTS = 14
 MAX_ITEMS = 250
+PAUSE = 0.1
+"""Seconds until the next attempt after one that the database did not take."""
 
 
 class RollBack(Exception):
@@ -34,15 +44,21 @@ class Writer:
         self.users = list(User.objects.order_by("pk"))
         self.count = 0
 
-    def run(self, count: int) -> None:
-        """Makes at least so many mutations."""
-        while self.count < count:
-            before = self.count
-            try:
-                self.step()
-            except DatabaseError:
-                # Another writer has deleted what this one had just read.
-                self.count = before
+    def advance(self) -> int:
+        """A step; how many mutations it has made, of which it is known what became of them."""
+        self.count = 0
+        try:
+            self.step()
+        except (OperationalError, InterfaceError):
+            # The database is away, or has chosen this writer to end a deadlock. If it was the
+            # commit that failed, nobody can tell what became of it.
+            connections.close_all()
+            time.sleep(PAUSE)
+            return 0
+        except DatabaseError:
+            # Another writer has deleted what this one had just read.
+            return 0
+        return self.count
 
     def step(self) -> None:
         """A write by itself, or a transaction."""
@@ -153,7 +169,7 @@ class Writer:
         TodoItem.objects.filter(pk__in=[item.pk for item in self.items(9)]).delete()
 
     def add_list(self) -> TodoList:
-        if TodoList.objects.count() >= MAX_LISTS:
+        while TodoList.objects.count() >= MAX_LISTS:
             self.delete_list()
         owner = self.random.choice(self.users)
         return TodoList.objects.create(name=self.text()[:90], owner=owner)
@@ -191,6 +207,4 @@ class Writer:
 
 
 if __name__ == "__main__":
-    writer = Writer(int(sys.argv[1]))
-    writer.run(int(sys.argv[2]))
-    sys.stdout.write(f"{writer.count}\n")
+    telling.until_told(Writer(int(sys.argv[1])).advance)

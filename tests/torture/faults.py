@@ -51,6 +51,14 @@ class Points:
         self._count = len(self._notes())
         (self._folder / f"{point}.{number.name}").touch()
 
+    def disarm(self, point: str, number: signal.Signals = signal.SIGKILL) -> bool:
+        """Spares the processes after all; False if one has reached the point by now."""
+        try:
+            (self._folder / f"{point}.{number.name}").unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
     def fallen(self) -> tuple[int, float] | None:
         """Which process has, and when, if any has since."""
         notes = self._notes()[self._count :]

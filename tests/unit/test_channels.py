@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.channels import Registry, check_name
+from realtime.channels import Registry
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
+from realtime.names import check_name
 
 ANYBODY = SimpleNamespace(is_authenticated=False)
 SOMEBODY = SimpleNamespace(is_authenticated=True)

@@ -1,0 +1,113 @@
+"""A connection that this process holds: what its transports have in common."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import suppress
+from typing import Any, Generic
+
+from realtime import failpoints, log
+from realtime.bridge import Bridge
+from realtime.conf import settings
+from realtime.events import EventId
+from realtime.exceptions import PositionLost
+from realtime.hub import Hub
+from realtime.stream import Opening, reset
+from realtime.subscriber import Frame, Subscriber
+from realtime.worker import Worker
+
+
+async def hold(
+    worker: Worker,
+    subscriber: Subscriber[Frame],
+    slot: int,
+    sending: Coroutine[Any, Any, None],
+    receiving: Coroutine[Any, Any, None],
+) -> None:
+    """Runs the two sides of a connection until either ends; then nothing of it is left."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(sending), loop.create_task(receiving)]
+    attended = worker.attend(subscriber, tasks[0])
+    free = worker.slots.hold(slot)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        attended()
+        free()
+        worker.hub.unsubscribe(subscriber)
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError, OSError):
+                await task
+
+
+class Writer(Generic[Frame]):
+    """Sends what a subscriber is to get, as fast as its reader takes it."""
+
+    def __init__(
+        self, subscriber: Subscriber[Frame], send: Callable[[list[Frame]], Awaitable[None]]
+    ) -> None:
+        self._subscriber: Subscriber[Frame] = subscriber
+        self._send: Callable[[list[Frame]], Awaitable[None]] = send
+        self._woken = asyncio.Event()
+        self._flushed: asyncio.Future[None] | None = None
+        subscriber.on_write(self._woken.set)
+
+    async def run(self) -> None:
+        """Sends what the subscriber is written, until its end."""
+        subscriber = self._subscriber
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if frames := subscriber.take():
+                await self.send(frames)
+            if self._flushed is not None and not subscriber.frames:
+                self._flushed.set_result(None)
+                self._flushed = None
+            if subscriber.ended and not subscriber.frames:
+                return
+
+    async def send(self, frames: list[Frame]) -> None:
+        """Sends frames; whoever takes them too slowly is noticed meanwhile."""
+        self._subscriber.stalled_since = asyncio.get_running_loop().time()
+        failpoints.reach("stream.sending")
+        await self._send(frames)
+        self._subscriber.stalled_since = None
+
+    async def flushed(self) -> None:
+        """Returns once everything that was written is sent, for whoever has much to write."""
+        subscriber = self._subscriber
+        while subscriber.frames or subscriber.stalled_since is not None:
+            self._flushed = self._flushed or asyncio.get_running_loop().create_future()
+            await self._flushed
+
+
+async def catch_up(
+    hub: Hub,
+    bridge: Bridge,
+    subscriber: Subscriber[Frame],
+    channels: Collection[str],
+    position: EventId,
+) -> AsyncIterator[Opening]:
+    """What came on `channels` after `position`, from the log and from what the hub remembers, until
+    so little is missing that the subscriber's buffer can take it: then the hub goes on, if it is
+    told to before anything is waited for."""
+    while True:
+        missed = hub.since(position)
+        if missed is None:
+            page = await bridge.run(_read, position, sorted(channels))
+        else:
+            mine = [event for event in missed if event.channel in channels]
+            if sum(len(subscriber.encode(event)) for event in mine) <= settings.STREAM_BUFFER // 2:
+                return
+            page = Opening(position, hub.position, mine)
+        position = page.upto
+        yield page
+
+
+def _read(position: EventId, channels: list[str]) -> Opening:
+    try:
+        page = log.read_after(position, channels)
+    except PositionLost as lost:
+        return reset(lost.reason)
+    return Opening(position, page.upto, page.events)

@@ -1,0 +1,75 @@
+"""Whether workers live: each that has rows in the database says so every second.
+
+One that has not been heard of for the length of a lease is declared lost by another, by a mark on
+its row, and then what it held is removed. It may have been frozen only: when it comes back it finds
+the mark, takes it off, and writes again what it still holds. Its lease has a new term then.
+"""
+
+import os
+import secrets
+import socket
+import time
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from realtime.log import database
+from realtime.models import Member, Occupancy, Worker
+
+RENEWAL = 1.0
+"""Seconds between two signs of life of a worker that holds something."""
+LEASE = timedelta(seconds=3)
+FORGOTTEN = timedelta(minutes=1)
+"""After so long, the row of a lost worker is of no use to anybody."""
+
+
+class Lease:
+    """The life of this worker, as the others see it. It asks the database: not for the event loop's
+    thread."""
+
+    def __init__(self) -> None:
+        self.worker = Worker(id=secrets.token_hex(16), host=socket.gethostname(), pid=os.getpid())
+        self.term = 0
+        """Changes whenever the worker may have been taken for lost meanwhile."""
+        self._renewed = float("-inf")
+
+    def ensure(self) -> None:
+        """Renews the lease, unless that was done a moment ago."""
+        if time.monotonic() > self._renewed + RENEWAL:
+            self.renew()
+
+    def renew(self) -> None:
+        """Says that this worker lives."""
+        rows = Worker.objects.using(database())
+        if not rows.filter(pk=self.worker.pk, lost=False).update(seen_at=Now()):
+            self.worker.seen_at = Now()
+            rows.bulk_create(
+                [self.worker],
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=["seen_at", "lost"],
+            )
+            self.term += 1
+        self._renewed = time.monotonic()
+
+
+def declare_lost() -> None:
+    """Marks the workers whose lease is over."""
+    rows = Worker.objects.using(database())
+    for pk in rows.filter(lost=False, seen_at__lt=Now() - LEASE).values_list("pk", flat=True):
+        # One by one, and only if it still has not been heard of: it may come back at this moment.
+        rows.filter(pk=pk, seen_at__lt=Now() - LEASE).update(lost=True)
+
+
+def any_lost() -> bool:
+    """Whether there are workers that are marked."""
+    return Worker.objects.using(database()).filter(lost=True).exists()
+
+
+def tidy() -> None:
+    """Deletes the rows of workers that were lost long ago, once nothing that they held is left."""
+    rows = Worker.objects.using(database()).filter(lost=True, seen_at__lt=Now() - FORGOTTEN)
+    for model in (Member, Occupancy):
+        rows = rows.exclude(Exists(model._base_manager.filter(worker=OuterRef("pk"))))
+    rows.delete()

@@ -1,0 +1,151 @@
+"""A subscriber: one open connection, with its subscriptions and what it has yet to be sent.
+
+It knows neither Django nor sockets, and belongs to one event loop.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from realtime.events import Event, EventId
+
+Frame = TypeVar("Frame", bytes, str)
+
+
+class Subscription:
+    """What a connection has of a channel, or of several that it has everything of in common."""
+
+    __slots__ = ("grant", "position")
+
+    def __init__(self, position: EventId, grant: Any = None) -> None:
+        self.position = position
+        """Up to here the connection has got everything."""
+        self.grant = grant
+        """On what grounds; None if there is nothing about it that could end."""
+
+
+class Subscriber(ABC, Generic[Frame]):
+    """One open connection: its channels, and a bounded buffer of what it has yet to be sent.
+
+    Each transport has its own kind, which says things in its own frames.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_limit",
+        "_wake",
+        "channels",
+        "cut",
+        "ended",
+        "frames",
+        "size",
+        "socket_id",
+        "stalled_since",
+    )
+
+    def __init__(self, *, limit: int = 256 * 1024, socket_id: str = "") -> None:
+        self.channels: dict[str, Subscription] = {}
+        self.socket_id = socket_id
+        """The name of the connection, by which events may exclude it."""
+        self.frames: list[Frame] = []
+        self.size = 0
+        self.ended = False
+        self.cut = False
+        """Whether the buffer overflowed: the connection is to be closed without another word."""
+        self.stalled_since: float | None = None
+        """Since when the transport has not taken what it was given."""
+        self._limit = limit
+        self._wake: Callable[[], None] = _nobody
+
+    # What each transport says in its own way
+
+    @abstractmethod
+    def encode(self, event: Event) -> Frame:
+        """An event, encoded once for all connections of the transport."""
+
+    @abstractmethod
+    def forbid(self, channels: list[str]) -> None:
+        """Tells that the connection was taken off these channels, for want of a right."""
+
+    @abstractmethod
+    def reset(self, position: EventId, reason: str) -> None:
+        """Tells that on all channels something may be missing before `position`."""
+
+    @abstractmethod
+    def keep_alive(self, position: EventId | None) -> None:
+        """Called every now and then; everything before `position`, if there is one, has been
+        written."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Asks the client to come back later: this process is about to end."""
+
+    def revoke(self, grant: Any) -> None:
+        """Called when a grant has ended, after `forbid` for the channels that rested on it."""
+
+    # Grounds
+
+    @property
+    def grants(self) -> set[Any]:
+        """Everything that the connection rests on."""
+        return {held.grant for held in set(self.channels.values()) if held.grant is not None}
+
+    def on_grant(self, grant: Any) -> frozenset[str]:
+        """The channels that rest on `grant`."""
+        return frozenset(name for name, held in self.channels.items() if held.grant == grant)
+
+    # The buffer
+
+    def on_write(self, wake: Callable[[], None]) -> None:
+        """Sets what is called whenever there is something to take, or the end came."""
+        self._wake = wake
+
+    def deliver(self, event: Event) -> None:
+        """Writes an event of one of its channels, unless the subscriber has got it already."""
+        if event.id is not None:
+            subscription = self.channels[event.channel]
+            if event.id.seq <= subscription.position.seq:
+                return
+            subscription.position = event.id
+        self.replay(event)
+
+    def replay(self, event: Event) -> None:
+        """Writes an event of one of its channels, unless the connection itself caused it."""
+        if not event.exclude or event.exclude != self.socket_id:
+            self.write(self.encode(event))
+
+    def write(self, frame: Frame) -> None:
+        """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""
+        if self.ended:
+            return
+        self.frames.append(frame)
+        self.size += len(frame)
+        # Only while nothing is taken: for a reader that keeps up, a burst or a frame may be larger.
+        if self.size > self._limit and self.stalled_since is not None:
+            self.abort()
+        self._wake()
+
+    def take(self) -> list[Frame]:
+        """Everything that waits to be sent."""
+        frames, self.frames = self.frames, []
+        self.size = 0
+        return frames
+
+    def end(self) -> None:
+        """No more will be written; what waits is still sent."""
+        self.ended = True
+        self._wake()
+
+    def abort(self) -> None:
+        """Ends at once: what waits is dropped, the client will resume where it was."""
+        self.frames.clear()
+        self.size = 0
+        self.cut = True
+        self.end()
+
+
+def _nobody() -> None:
+    """Nobody waits yet."""
+
+
+AnySubscriber = Subscriber[Any]

@@ -1,0 +1,32 @@
+"""The `pusher` library for Python, as it is, for servers and for views of this process."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pusher
+from django.test import Client
+from pusher.http import process_response
+
+
+def library(url: str, app: Any, **options: Any) -> pusher.Pusher:
+    """The library for an application of a server."""
+    parts = urlsplit(url)
+    place = {"host": parts.hostname, "port": parts.port, "ssl": False}
+    return pusher.Pusher(app_id=app.id, key=app.key, secret=app.secret, **place, **options)
+
+
+class Views:
+    """A backend of the library that calls this process's views."""
+
+    def __init__(self, client: pusher.Pusher, **options: Any) -> None:
+        self._client = Client()
+
+    def send_request(self, request: Any) -> Any:
+        """The answer's JSON; raises as the library does."""
+        answer = self._client.generic(
+            request.method,
+            request.signed_path,
+            request.body,
+            content_type=request.headers.get("Content-Type", ""),
+        )
+        return process_response(answer.status_code, answer.content.decode())
