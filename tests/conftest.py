@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-pytest_plugins = ("tests.services", "tests.servers", "tests.hooks")
+pytest_plugins = ("tests.services", "tests.pushpin", "tests.servers", "tests.hooks")
 
 
 @pytest.fixture(autouse=True)
