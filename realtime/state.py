@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from realtime import log, occupancy, presence
+from realtime.bodies import text
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT
 from realtime.exceptions import InvalidBody
-from realtime.frames import data_text
 from realtime.names import USER, is_cache, is_presence
 
 CACHE_MAX_AGE = 30 * 60
@@ -70,4 +70,4 @@ def _cached(name: str) -> dict[str, Any] | None:
     if newest is None:
         return None
     event, age = newest
-    return {"data": data_text(event.data), "ttl": int(CACHE_MAX_AGE - age)}
+    return {"data": text(event.data), "ttl": int(CACHE_MAX_AGE - age)}
