@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError
@@ -29,6 +31,7 @@ class Desk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime-desk")
         self._needs: list[Callable[[], bool]] = []
         self._clearings: list[Callable[[], Awaitable[None]]] = []
+        self._due = time.monotonic()
         self._steady_since: float | None = None
 
     def keep_alive_for(self, need: Callable[[], bool]) -> None:
@@ -46,13 +49,10 @@ class Desk:
 
     async def keep(self) -> None:
         """Says, for ever, that this worker lives, and looks who does not."""
-        loop = asyncio.get_running_loop()
-        rounds, due = 0, loop.time()
+        rounds = 0
         while True:
-            due += RENEWAL
-            await asyncio.sleep(due - loop.time())
-            if loop.time() > due + RENEWAL:
-                self._steady_since, due = None, loop.time()
+            self._due = max(self._due + RENEWAL, time.monotonic())
+            await asyncio.sleep(self._due - time.monotonic())
             rounds += 1
             try:
                 await self._round(rounds % _TIDY_EVERY == 0)
@@ -63,8 +63,7 @@ class Desk:
     async def _round(self, tidy: bool) -> None:
         if any(need() for need in self._needs):
             await self.run(self.lease.renew)
-        if self._is_steady():
-            await self.run(leases.declare_lost)
+        await self.run(self._declare_lost)
         if await self.run(leases.any_lost):
             for clear in self._clearings:
                 await clear()
@@ -72,15 +71,33 @@ class Desk:
             await self.run(presence.tidy)
             await self.run(leases.tidy)
 
+    def _declare_lost(self) -> None:
+        if self._is_steady() and (silent := leases.silent()) and self._is_steady():
+            leases.declare_lost(silent)
+
     def _is_steady(self) -> bool:
-        """Whether this worker has run, and the database has answered, for a whole lease. Otherwise
-        others may not have been heard of for the same reason, and must be given the time to be."""
-        now = asyncio.get_running_loop().time()
-        if self._steady_since is None:
+        """Whether this worker has run, and the database has answered, for a whole lease, to this
+        moment. Otherwise others may not have been heard of for the same reason: they must be given
+        the time to be."""
+        now = time.monotonic()
+        if now > self._due + RENEWAL:
+            self._steady_since = None
+        elif self._steady_since is None:
             self._steady_since = now
-        return now >= self._steady_since + LEASE.total_seconds()
+        return self._steady_since is not None and now >= self._steady_since + LEASE.total_seconds()
 
     def close(self) -> None:
         """Ends the thread. The lease runs out by itself: until then, those who come back to
         another worker find that they have never been away."""
         self._thread.shutdown()
+
+
+async def woken(wake: asyncio.Event, together: float) -> None:
+    """Waits until there is something to do, and then as long as is done together; at most as long
+    as a lease may go without renewal."""
+    with suppress(TimeoutError):
+        # Not `wait_for`, which swallows a cancellation that comes at the same time as the event.
+        async with asyncio.timeout(RENEWAL):
+            await wake.wait()
+        await asyncio.sleep(together)
+    wake.clear()

@@ -9,6 +9,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db.models import Exists, OuterRef
@@ -54,12 +55,18 @@ class Lease:
         self._renewed = time.monotonic()
 
 
-def declare_lost() -> None:
-    """Marks the workers whose lease is over."""
-    rows = Worker.objects.using(database())
-    for pk in rows.filter(lost=False, seen_at__lt=Now() - LEASE).values_list("pk", flat=True):
-        # One by one, and only if it still has not been heard of: it may come back at this moment.
-        rows.filter(pk=pk, seen_at__lt=Now() - LEASE).update(lost=True)
+def silent() -> list[str]:
+    """The workers whose lease is over, and who are not marked as lost."""
+    rows = Worker.objects.using(database()).filter(lost=False, seen_at__lt=Now() - LEASE)
+    return list(rows.values_list("pk", flat=True))
+
+
+def declare_lost(workers: Iterable[str]) -> None:
+    """Marks workers, except those that have been heard of again."""
+    rows = Worker.objects.using(database()).filter(seen_at__lt=Now() - LEASE)
+    for pk in workers:
+        # One by one, so that no two who do this wait for each other.
+        rows.filter(pk=pk).update(lost=True)
 
 
 def any_lost() -> bool:

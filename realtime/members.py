@@ -94,10 +94,12 @@ def turn(
     arrivals: Mapping[str, Arrival],
     *,
     limit: int,
+    now: int,
 ) -> Turn:
     """Lets connections leave and others arrive, one for each socket id that has no row which stays.
 
-    `version` is what the first event will have. A user of whom a connection stays keeps the
+    Events raise the `version`, at least to `now`: a channel that was forgotten, and begins anew,
+    must not fall back. A user of whom a connection stays keeps the
     information that everybody has got, whatever a further connection tells.
     """
     before: dict[str, str] = {}
@@ -117,8 +119,10 @@ def turn(
             continue
         info = after.setdefault(arrival.user_id, arrival.info)
         added[socket_id] = arrival._replace(info=info)
-    events = list(_events(channel, version, before, after))
-    snapshot = Snapshot(version + len(events) - 1, after)
+    events = list(_events(channel, max(version + 1, now), before, after))
+    if events:
+        version = max(version, now - 1) + len(events)
+    snapshot = Snapshot(version, after)
     return Turn(removed, added, events, Outcome(snapshot, frozenset(refused)))
 
 

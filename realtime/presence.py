@@ -88,14 +88,14 @@ def apply(lease: Lease, changes: Mapping[str, Change]) -> dict[str, Outcome]:
 def clear() -> None:
     """Removes the members that lost workers have left behind."""
     alias = database()
-    rows = Member.objects.using(alias).filter(worker__lost=True)
-    names = sorted(set(rows.values_list("channel", flat=True)))
+    left = Member.objects.using(alias).filter(worker__lost=True)
+    names = sorted(set(left.values_list("channel", flat=True)))
     for start in range(0, len(names), _TOGETHER):
         with transaction.atomic(using=alias):
             channels = _lock(alias, names[start : start + _TOGETHER])
             turns = [
-                turn(channel.pk, _next(channel), connections, _is_lost, {}, limit=0)
-                for channel, connections in zip(channels, _rows(alias, channels), strict=True)
+                turn(channel.pk, channel.version, rows, _is_lost, {}, limit=0, now=_now())
+                for channel, rows in zip(channels, _rows(alias, channels), strict=True)
             ]
             _write(alias, "", channels, turns)
 
@@ -150,8 +150,15 @@ def _turn(worker: str, channel: PresenceChannel, rows: list[Row], change: Change
         for socket_id, arrival in change.arrivals.items()
         if socket_id not in held or held[socket_id].pk in gone
     }
-    limit = settings.MAX_MEMBERS
-    return turn(channel.pk, _next(channel), rows, lambda row: row.pk in gone, new, limit=limit)
+    return turn(
+        channel.pk,
+        channel.version,
+        rows,
+        lambda row: row.pk in gone,
+        new,
+        limit=settings.MAX_MEMBERS,
+        now=_now(),
+    )
 
 
 def _write(alias: str, worker: str, channels: list[PresenceChannel], turns: list[Turn]) -> None:
@@ -200,10 +207,6 @@ def _is_lost(row: Row) -> bool:
     return row.lost
 
 
-def _next(channel: PresenceChannel) -> int:
-    """The version after a channel's own: the time in milliseconds, or one more."""
-    return max(channel.version + 1, _now())
-
-
 def _now() -> int:
+    """The time in milliseconds: the least that a new version may be."""
     return time.time_ns() // 1_000_000

@@ -7,13 +7,12 @@ anybody was told has never been there.
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from django.db import DatabaseError, InterfaceError
 
 from realtime import presence
 from realtime.conf import settings
-from realtime.desk import Desk
+from realtime.desk import Desk, woken
 from realtime.events import dumps
 from realtime.exceptions import InvalidEvent, InvalidMember, PresenceFull
 from realtime.leases import LEASE, RENEWAL
@@ -103,10 +102,7 @@ class Roster:
     async def keep(self) -> None:
         """Tells the database, for ever, who comes and goes."""
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RENEWAL)
-                await asyncio.sleep(_TOGETHER)
-            self._wake.clear()
+            await woken(self._wake, _TOGETHER)
             try:
                 if self._term != self._desk.lease.term:
                     self._tell_again()

@@ -8,7 +8,7 @@ from functools import partial
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime.desk import Desk
+from realtime.desk import Desk, woken
 from realtime.leases import RENEWAL
 from realtime.quotas import UNCOUNTED, Quotas
 
@@ -42,10 +42,7 @@ class Slots:
         """Tells the database, for ever, what is freed."""
         rounds = 0
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RENEWAL)
-                await asyncio.sleep(_TOGETHER)
-            self._wake.clear()
+            await woken(self._wake, _TOGETHER)
             rounds += 1
             try:
                 await self._desk.run(self._tell, rounds % _TIDY_EVERY == 0)

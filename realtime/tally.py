@@ -9,12 +9,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 
 from django.db import DatabaseError, InterfaceError
 
 from realtime import occupancy, sequencer, webhooks
-from realtime.desk import Desk
+from realtime.desk import Desk, woken
 from realtime.events import Batch, Event, dumps
 from realtime.hub import Hub
 from realtime.leases import RENEWAL
@@ -72,10 +71,7 @@ class Tally:
         loop = asyncio.get_running_loop()
         due = loop.time() + _BIG_EVERY
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), RENEWAL)
-                await asyncio.sleep(_TOGETHER)
-            self._wake.clear()
+            await woken(self._wake, _TOGETHER)
             try:
                 await self._tell()
                 if self._big and loop.time() >= due:

@@ -6,7 +6,14 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
-pytest_plugins = ("tests.services", "tests.fronts", "tests.servers", "tests.hooks")
+pytest_plugins = (
+    "tests.services",
+    "tests.pushpin",
+    "tests.fronts",
+    "tests.servers",
+    "tests.hooks",
+    "tests.rosters",
+)
 
 
 @pytest.fixture(autouse=True)

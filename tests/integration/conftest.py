@@ -1,9 +1,15 @@
 """What tests of the log have in common."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+from django.db import connections
+
+from api.env import Environment
 from realtime import log
+from tests.servers import on_postgres
 
 
 class Journal:
@@ -32,3 +38,23 @@ class Journal:
 def _number_all() -> None:
     while log.sequence().events:
         pass
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either_database(request: Any, tmp_path_factory: Any, monkeypatch: Any) -> Iterator[None]:
+    """The project's database, on SQLite and on PostgreSQL, for tests with pytest-django's mark."""
+    if request.param == "sqlite":
+        if connections["default"].vendor != "sqlite":
+            pytest.skip("all tests run on PostgreSQL")
+        yield
+        return
+    url = on_postgres(request.getfixturevalue("postgres"), tmp_path_factory)
+    database = Environment({"DATABASE_URL": url}).database("DATABASE_URL", "sqlite:///none")
+    del database["OPTIONS"]["pool"]
+    before = connections["default"]
+    monkeypatch.setitem(connections.settings, "default", database)
+    connections.configure_settings(connections.settings)
+    del connections["default"]
+    yield
+    connections.close_all()
+    connections["default"] = before

@@ -11,7 +11,7 @@ from tests.servers import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 READERS = ("api/settings.py", "gunicorn.conf.py")
-PLAIN = re.compile(r'env\.(?:number|rate)\(\s*"([A-Z_]+)",\s*"?([^",) ]+)"?\s*\)')
+PLAIN = re.compile(r'env\.(?:number|rate)\(\s*"([A-Z_]+)",\s*"?([^",) ]+)"?\s*[,)]')
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
