@@ -14,11 +14,30 @@ from django.db import connections
 
 from realtime import desk, leases, log, quotas, roster, slots, tally
 from realtime.books import Books
+from realtime.events import Event, EventId
 from realtime.hub import Hub
 from realtime.members import Snapshot
+from realtime.subscriber import Subscriber, Subscription
 
 QUICK = 0.2
 """Seconds between two renewals, here; a lease is three of them, as it is in earnest."""
+
+
+class Named(Subscriber[bytes]):
+    """A WebSocket that keeps the events it gets."""
+
+    def __init__(self, socket_id: str) -> None:
+        super().__init__(socket_id=socket_id)
+        self.events: list[Event] = []
+
+    def encode(self, event: Event) -> bytes:
+        self.events.append(event)
+        return b""
+
+    def forbid(self, channels: list[str]) -> None: ...
+    def reset(self, position: EventId, reason: str) -> None: ...
+    def keep_alive(self, position: EventId | None) -> None: ...
+    def retire(self) -> None: ...
 
 
 class Site:
@@ -73,6 +92,12 @@ class Site:
         """Does not wait."""
         self.call(self.roster.leave, channel, socket_id)
 
+    def subscribe(self, channel: str, socket_id: str) -> Named:
+        """Makes a connection that hears a channel."""
+        one = Named(socket_id)
+        self.call(self.hub.subscribe, one, [channel], Subscription(self.hub.position))
+        return one
+
     def kill(self) -> None:
         """Ends it without a word to anybody."""
         if self._thread.is_alive():
@@ -104,7 +129,7 @@ class Site:
 
 @pytest.fixture
 def make_site(either_database: None, monkeypatch: Any) -> Iterator[Callable[[], Site]]:
-    """Makes workers, on SQLite and on PostgreSQL, with quick leases."""
+    """Makes workers with quick leases, on SQLite and on PostgreSQL."""
     for module in (desk, leases, roster, slots, tally):
         if hasattr(module, "RENEWAL"):
             monkeypatch.setattr(module, "RENEWAL", QUICK)

@@ -40,21 +40,31 @@ def _number_all() -> None:
         pass
 
 
+@pytest.fixture(scope="session")
+def _postgres_database(postgres: Any, tmp_path_factory: Any) -> dict[str, Any]:
+    url = on_postgres(postgres, tmp_path_factory)
+    database = Environment({"DATABASE_URL": url}).database("DATABASE_URL", "sqlite:///none")
+    del database["OPTIONS"]["pool"]
+    return database
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def either_database(request: Any, tmp_path_factory: Any, monkeypatch: Any) -> Iterator[None]:
+def either_database(request: Any, monkeypatch: Any) -> Iterator[None]:
     """The project's database, on SQLite and on PostgreSQL, for tests with pytest-django's mark."""
     if request.param == "sqlite":
         if connections["default"].vendor != "sqlite":
             pytest.skip("all tests run on PostgreSQL")
         yield
         return
-    url = on_postgres(request.getfixturevalue("postgres"), tmp_path_factory)
-    database = Environment({"DATABASE_URL": url}).database("DATABASE_URL", "sqlite:///none")
-    del database["OPTIONS"]["pool"]
+    database = request.getfixturevalue("_postgres_database")
     before = connections["default"]
     monkeypatch.setitem(connections.settings, "default", database)
     connections.configure_settings(connections.settings)
     del connections["default"]
     yield
+    connection = connections["default"]
+    tables = [name for name in connection.introspection.table_names() if "realtime_" in name]
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(tables)}")
     connections.close_all()
     connections["default"] = before

@@ -29,7 +29,8 @@ def test_an_event_for_one_channel():
 
 
 def test_an_event_for_a_user():
-    assert told(channels=["#server-to-user-7"])[0][0] == "#server-to-user-7"
+    for name in ("#server-to-user-7", "#server-to-user-zo\u00eb@x/y " + "z" * 115):
+        assert told(channels=[name])[0][0] == name
 
 
 def test_a_connection_may_be_excluded():
@@ -66,6 +67,8 @@ def test_attributes_may_be_asked_for():
         ({"channels": ["realtime.control"]}, InvalidChannel),
         ({"channels": ["#server-to-user-"]}, InvalidChannel),
         ({"channels": ["#server-to-user-" + "x" * 129]}, InvalidChannel),
+        ({"channels": ["#server-to-user-\n"]}, InvalidChannel),
+        ({"channels": ["#server-to-user-\ud800"]}, InvalidChannel),
         ({"channels": [str(n) for n in range(101)]}, InvalidBody),
         ({"socket_id": ""}, InvalidEvent),
         ({"socket_id": 1.5}, InvalidEvent),
