@@ -66,15 +66,22 @@ class Node:
         self._process.communicate()
 
 
+PUSHER_JS = "(key, options) => new Pusher(key, options)"
+
+
 class Client:
     """A pusher-js client, and what its callbacks have said."""
 
-    def __init__(self, place: Place, key: str, options: dict[str, Any]) -> None:
+    def __init__(
+        self, place: Place, key: str, options: dict[str, Any], make: str = PUSHER_JS
+    ) -> None:
+        """`make` is a function of key and options that answers the pusher-js object."""
         self.place = place
         self.name = next(_names)
-        self.place.evaluate("([name, key, options]) => connect(name, key, options)", [
-            self.name, key, options,
-        ])  # fmt: skip
+        self.place.evaluate(
+            f"([name, key, options]) => watch(name, ({make})(key, options))",
+            [self.name, key, options],
+        )
 
     def call(self, script: str, argument: Any = None) -> Any:
         """Evaluates `script`, a function of the pusher-js object and `argument`."""

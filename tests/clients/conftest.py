@@ -1,5 +1,6 @@
 """One server for all of Pusher's clients, one Node, one Chromium."""
 
+import base64
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,16 @@ import pusher
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-from tests.clients.client import HERE, MODULES, NODE, Client, Connect, Node, options_for
+from tests.clients.client import (
+    HERE,
+    MODULES,
+    NODE,
+    PUSHER_JS,
+    Client,
+    Connect,
+    Node,
+    options_for,
+)
 from tests.servers import Server
 
 CHROMIUM = shutil.which("chromium")
@@ -17,6 +27,7 @@ APP = {
     "PUSHER_APP_ID": "3",
     "PUSHER_KEY": "278d425bdf160c739803",
     "PUSHER_SECRET": "7ad3773142a6692b25b8",
+    "PUSHER_ENCRYPTION_MASTER_KEY": base64.b64encode(b"thirty-two bytes for these tests").decode(),
 }
 SCRIPTS = {
     "pusher.js": MODULES / "pusher-js/dist/web/pusher.js",
@@ -64,8 +75,10 @@ def node(_node: Node) -> Iterator[Node]:
 def connect(node: Node, pusher_server: Server, tokens: dict[str, str]) -> Connect:
     """Connects a pusher-js client in Node, perhaps as a user."""
 
-    def make(user: str = "", key: str = APP["PUSHER_KEY"], **options: Any) -> Client:
-        return Client(node, key, options_for(pusher_server, tokens.get(user, ""), **options))
+    def make(
+        user: str = "", key: str = APP["PUSHER_KEY"], how: str = PUSHER_JS, **options: Any
+    ) -> Client:
+        return Client(node, key, options_for(pusher_server, tokens.get(user, ""), **options), how)
 
     return make
 

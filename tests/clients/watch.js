@@ -39,11 +39,6 @@ function plain(data) {
   }
 }
 
-/** Connects a client; `options` as those of pusher-js, without functions. */
-globalThis.connect = (name, key, options) => {
-  const watch = new Watch(new globalThis.Pusher(key, options));
-  watched.set(name, watch);
-};
 globalThis.watch = (name, pusher) => void watched.set(name, new Watch(pusher));
 globalThis.client = (name) => watched.get(name);
 globalThis.disconnectAll = () => {

@@ -43,6 +43,19 @@ export class Recordings {
     this.started(recording);
   }
 
+  /**
+   * One for a connection that is to take over, from the position of the oldest, else from this one. It is
+   * the oldest until it is released: whoever joins meanwhile knows what that connection will repeat.
+   * @returns {Recording}
+   */
+  pin(position) {
+    const { oldest } = this;
+    const changes = [...(oldest?.changes ?? [])];
+    const recording = { position: oldest?.position ?? position, changes, broken: false, first: false };
+    this.#open = new Set([recording, ...this.#open]);
+    return recording;
+  }
+
   add(changes) {
     for (const recording of this.#open) recording.changes.push(...changes);
   }

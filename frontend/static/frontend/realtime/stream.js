@@ -19,8 +19,8 @@
  *    since both connections deliver in the log's order, nothing lost in between.
  *    R is that of the oldest recording of all, so that it suits every load that is under way; their
  *    recordings start anew with the second connection, whose repetitions they need, and so are always
- *    the deliveries of one connection, in the log's order. A subscription that was attached by 2 while
- *    an older recording ran has that in mind: what was delivered since R is in its rows.
+ *    the deliveries of one connection, in the log's order. A subscription that was attached by 2 keeps
+ *    in mind what was delivered between R and its own recording: it is in its rows, whatever comes again.
  * 4. Events between R and Q are older than the rows. They are whole objects, the last one of an object
  *    is the state that the row has, and it is on its way already: applying them in order ends where the
  *    rows are. All events of one network chunk are handed over together, so that no older state is
@@ -69,6 +69,7 @@ export class Stream extends Emitter {
   #seen = new Seen();
   #live = null; // the connection that delivers
   #next = null; // the one that is being opened to replace it
+  #pin = null; // the recording from whose position on it does so
   #timer = null;
   #due = 0;
   #paused = false;
@@ -180,16 +181,27 @@ export class Stream extends Emitter {
     const wanted = this.#members.channels();
     if (!wanted.size) return this.#stop(this.state === "forbidden" ? "forbidden" : "closed");
     if (this.#next?.transport === this.#transports.choice && covers(this.#next.channels, wanted)) return;
-    const former = this.#next;
-    this.#next = null;
-    if (this.#suits(this.#live, wanted)) return former?.close();
-    const position = this.#recordings.oldest?.position ?? this.#position;
-    this.#next = this.#transports.connect(wanted, position, {
+    const former = this.#undial();
+    if (!this.#suits(this.#live, wanted)) this.#dial(wanted);
+    former?.close(); // only now: they may share a WebSocket
+  }
+
+  #dial(channels) {
+    this.#pin = this.#recordings.pin(this.#position);
+    this.#next = this.#transports.connect(channels, this.#pin.position, {
       events: (connection, events) => this.#receive(connection, events),
       end: (connection, error) => this.#ended(connection, error),
     });
-    former?.close(); // only now: they may share a WebSocket
     if (!this.#live && this.state !== "reconnecting") this.#enter("connecting");
+  }
+
+  /** The connection that was being opened, and is no more. */
+  #undial() {
+    const former = this.#next;
+    this.#next = null;
+    if (this.#pin) this.#recordings.release(this.#pin);
+    this.#pin = null;
+    return former;
   }
 
   /** Whether a connection is what is wanted. */
@@ -219,8 +231,7 @@ export class Stream extends Emitter {
   #opened(connection) {
     if (connection !== this.#next) return;
     this.#live?.close();
-    this.#live = connection;
-    this.#next = null;
+    this.#live = this.#undial();
     this.#backoff.reset();
     this.#recordings.restart();
     for (const member of this.#members.waiting(connection.channels)) this.#attach(member);
@@ -266,7 +277,7 @@ export class Stream extends Emitter {
       this.#live = null;
       if (this.#members.size) this.#enter("reconnecting");
     } else if (connection === this.#next) {
-      this.#next = null;
+      this.#undial();
       if (error.status === 401) return this.#refuse([...this.#members.channels()], error);
       if (!error.temporary) return this.#refused(connection, error);
       // Perhaps there is no room for two streams, here or there. The position is safe.
@@ -316,8 +327,8 @@ export class Stream extends Emitter {
   }
 
   #hangUp() {
-    for (const connection of [this.#live, this.#next]) connection?.close();
-    this.#live = this.#next = null;
+    for (const connection of [this.#live, this.#undial()]) connection?.close();
+    this.#live = null;
   }
 
   #wake() {

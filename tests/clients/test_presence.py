@@ -1,0 +1,117 @@
+"""Who is there, as pusher-js sees it: several tabs, crashes, returns."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pusher
+import pytest
+
+from tests.clients.client import Client, Connect, Node, options_for
+from tests.clients.conftest import APP, python_backend
+from tests.servers import Server, wait_until
+
+ADDED, REMOVED = "pusher:member_added", "pusher:member_removed"
+
+
+@pytest.fixture(scope="module")
+def shared(pusher_server: Server) -> str:
+    """The presence channel of a list that alice shares with bob."""
+    return share(pusher_server)
+
+
+def share(server: Server) -> str:
+    with server.client("alice") as alice:
+        made = alice.post("/api/todo-lists/", json={"name": "shared"}).json()
+        path = f"/api/todo-lists/{made['id']}/members/"
+        alice.post(path, json={"username": "bob"}).raise_for_status()
+    return f"presence-todo-list.{made['id']}"
+
+
+def pk(server: Server, username: str) -> str:
+    (row,) = server.query(f"SELECT id FROM auth_user WHERE username = '{username}'")
+    return str(row[0])
+
+
+def test_members_are_users_however_many_tabs_they_have(
+    connect: Connect, backend: pusher.Pusher, pusher_server: Server, shared: str
+) -> None:
+    alice_id, bob_id = (pk(pusher_server, name) for name in ("alice", "bob"))
+    alice = connect("alice")
+    alice.subscribed(shared)
+    assert alice.members(shared) == {
+        "me": alice_id, "count": 1, "all": {alice_id: {"name": "alice"}},
+    }  # fmt: skip
+    tabs = [connect("bob"), connect("bob")]
+    for tab in tabs:
+        tab.subscribed(shared)
+    assert alice.wait(shared, ADDED) == {"id": bob_id, "info": {"name": "bob"}}
+    assert set(tabs[1].members(shared)["all"]) == {alice_id, bob_id}
+    assert [user["id"] for user in backend.users_info(shared)["users"]] == [alice_id, bob_id]
+    tabs[0].disconnect()
+    tabs[1].call("(pusher, channel) => pusher.unsubscribe(channel)", shared)
+    assert alice.wait(shared, REMOVED) == {"id": bob_id, "info": {"name": "bob"}}
+    assert (len(alice.heard(shared, ADDED)), len(alice.heard(shared, REMOVED))) == (1, 1)
+    assert tabs[0].heard(shared, ADDED) == []
+
+
+def test_client_events_on_presence_channels_say_whose_they_are(
+    connect: Connect, pusher_server: Server, shared: str
+) -> None:
+    alice, bob = connect("alice"), connect("bob")
+    for client in (alice, bob):
+        client.subscribed(shared)
+    note = """(pusher, channel) => pusher.channel(channel).bind('client-wave',
+        (data, metadata) => { pusher.waved = [data, metadata]; }) && 0"""
+    alice.call(note, shared)
+    bob.call("(pusher, channel) => pusher.channel(channel).trigger('client-wave', {})", shared)
+    waved = wait_until(lambda: alice.call("(pusher) => pusher.waved ?? null"), "the wave")
+    assert waved == [{}, {"user_id": pk(pusher_server, "bob")}]
+
+
+def worker_of(server: Server, client: Client) -> int:
+    """The process id of the worker that holds a member's connection."""
+    socket_id = client.connected()
+    rows = server.query(
+        "SELECT pid FROM realtime_member AS member JOIN realtime_worker AS worker"
+        f" ON worker.id = member.worker_id WHERE socket_id = '{socket_id}'"
+    )
+    return int(rows[0][0])
+
+
+def test_a_killed_worker_leaves_no_ghosts_and_who_comes_back_is_told(
+    node: Node, make_server: Callable[..., Server]
+) -> None:
+    server = make_server(**APP, WEB_CONCURRENCY="2")
+    channel = share(server)
+    tokens = {name: server.token(name) for name in ("alice", "bob")}
+
+    def visit(name: str) -> Client:
+        client = Client(node, APP["PUSHER_KEY"], options_for(server, tokens[name]))
+        client.subscribed(channel)
+        return client
+
+    alice = visit("alice")
+    home = worker_of(server, alice)
+    bob = visit("bob")
+    for _ in range(40):
+        if worker_of(server, bob) != home:
+            break
+        bob.disconnect()
+        bob = visit("bob")
+    assert worker_of(server, bob) != home
+    removed = len(alice.heard(channel, REMOVED))
+    added = len(alice.heard(channel, ADDED))
+    victim = worker_of(server, bob)
+    os.kill(victim, signal.SIGSTOP)
+    bob.disconnect()  # before pusher-js comes back by itself
+    os.kill(victim, signal.SIGKILL)
+    bob_id = pk(server, "bob")
+    assert alice.wait(channel, REMOVED, removed + 1)["id"] == bob_id
+    assert set(alice.members(channel)["all"]) == {pk(server, "alice")}
+    wait_until(lambda: len(server.workers) == 2, "another worker")
+    bob.call("(pusher) => pusher.connect()")
+    assert alice.wait(channel, ADDED, added + 1)["id"] == bob_id
+    users = python_backend(server).users_info(channel)["users"]
+    assert [user["id"] for user in users] == [pk(server, "alice"), bob_id]
+    server.stop()
