@@ -17,7 +17,7 @@ CONTROL = "realtime.control"
 """Channel on which workers tell each other what is none of a client's business. It has no rule, so
 nobody can subscribe to it, and no application can send to it."""
 
-_USER_CHANNEL = re.compile(USER + r"[-a-zA-Z0-9_=@,.;]{1,128}", re.ASCII)
+_USER_CHANNEL = re.compile(USER + r"[^\x00-\x1f\x7f\ud800-\udfff]{1,128}")
 _NAME = re.compile(r"[-a-zA-Z0-9_=@,.;]{1,164}", re.ASCII)
 _PRIVATE = ("private-", "presence-")
 _PRESENCE = "presence-"

@@ -53,7 +53,8 @@ class Proxy:
                 issuer=self._verify_issuer,
                 options={"require": ["exp"]},
             )
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, ValueError, RecursionError):
+            # The last is for JSON so deep that its parser gives up.
             return False
         return True
 

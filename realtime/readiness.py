@@ -6,7 +6,7 @@ import sqlite3
 from concurrent.futures import Executor
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime import log
@@ -43,7 +43,7 @@ def _position() -> EventId:
         _reach(connection)
         _require_migrations(connection)
         return log.head()
-    except OperationalError as error:
+    except DatabaseError as error:
         if connection.vendor == "sqlite" and not _passes(error):
             name = connection.settings_dict["NAME"]
             reason = f"SQLite can't use {name}: {error}. May this user write to the file's folder?"
@@ -67,6 +67,6 @@ def _require_migrations(connection: Any) -> None:
         )
 
 
-def _passes(error: OperationalError) -> bool:
+def _passes(error: DatabaseError) -> bool:
     code = getattr(error.__cause__, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in _PASSING

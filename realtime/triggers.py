@@ -7,10 +7,9 @@ from django.db import transaction
 from rest_framework.utils.encoders import JSONEncoder
 
 from realtime import encryption, events, sequencer
-from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Batch, Event
-from realtime.exceptions import InvalidEvent
+from realtime.events import Batch, Event
 from realtime.log import database
-from realtime.names import check_target, is_encrypted, is_presence
+from realtime.names import check_target, is_encrypted
 from realtime.watch import append
 
 _CLIENT = "client-"
@@ -48,7 +47,6 @@ def trigger(
         )
         for name in dict.fromkeys(names)
     ]
-    _refuse_presence(new)
     if ephemeral:
         sequencer.broker().publish(Batch(tuple(new)))
     else:
@@ -57,9 +55,7 @@ def trigger(
 
 def send(new: Iterable[Event]) -> None:
     """Sends events: all of them, or none if the caller's transaction is rolled back. Those that
-    are named as clients name theirs are ephemeral; the others are logged. Raises `InvalidEvent`."""
-    new = list(new)
-    _refuse_presence(new)
+    are named as clients name theirs are ephemeral; the others are logged."""
     logged: list[Event] = []
     passing: list[Event] = []
     for event in new:
@@ -69,13 +65,6 @@ def send(new: Iterable[Event]) -> None:
         if passing:
             batch = Batch(tuple(passing))
             transaction.on_commit(lambda: sequencer.broker().publish(batch), using=database())
-
-
-def _refuse_presence(new: Iterable[Event]) -> None:
-    """Only presence itself says who is there."""
-    for event in new:
-        if event.type in (MEMBER_JOINED, MEMBER_LEFT) and is_presence(event.channel):
-            raise InvalidEvent(f"{event.type} on {event.channel} belongs to the protocol.")
 
 
 def _sealed(channel: str, text: str) -> str:

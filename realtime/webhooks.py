@@ -133,9 +133,12 @@ class Receiver(threading.Thread):
         first = batch[0][0]
         body = _body(first, [event for _, event in batch])
         delay = _FIRST_DELAY
-        while (problem := self._post(body)) is not None:
+        while True:
+            ending = self._deadline is not None
+            if (problem := self._post(body)) is None:
+                return
             left = first + PATIENCE - time.time()
-            if left <= 0 or self._deadline is not None:
+            if left <= 0 or ending:
                 logger.error("Webhook %s: %d events are lost: %s", self._shown, len(batch), problem)
                 return
             logger.warning("Webhook %s fails, trying again: %s", self._shown, problem)

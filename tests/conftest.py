@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 pytest_plugins = (
     "tests.services",
+    "tests.pushpin",
     "tests.fronts",
     "tests.servers",
     "tests.hooks",

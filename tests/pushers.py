@@ -1,18 +1,15 @@
-"""The `pusher` library for Python, as it is, for servers and for views of this process."""
+"""The `pusher` library for Python, as it is, for the views of this process."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import pusher
 from django.test import Client
 from pusher.http import process_response
 
 
-def library(url: str, app: Any, **options: Any) -> pusher.Pusher:
-    """The library for an application of a server."""
-    parts = urlsplit(url)
-    place = {"host": parts.hostname, "port": parts.port, "ssl": False}
-    return pusher.Pusher(app_id=app.id, key=app.key, secret=app.secret, **place, **options)
+def library(app: Any, **options: Any) -> pusher.Pusher:
+    """The library for an application."""
+    return pusher.Pusher(app.id, app.key, app.secret, backend=Views, **options)
 
 
 class Views:

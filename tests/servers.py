@@ -9,7 +9,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class Server:
         if self.process is not None and self.process.poll() is not None:
             raise AssertionError("The server ended by itself")
         try:
-            return httpx.get(f"{self.url}/api/events/", timeout=5).status_code == 400
+            return httpx.get(f"{self.url}/api/events/", timeout=5).status_code in (400, 301)
         except httpx.TransportError:
             return False
 
@@ -168,27 +169,46 @@ def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return template.database
 
 
-@pytest.fixture(scope="session")
-def make_server(
-    database_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Server]]:
-    """Starts servers with demo data, on SQLite or a database of `postgres`; all are stopped at the
-    end. Several may share a database: `DATABASE_URL` names it."""
-    servers = []
+@contextmanager
+def _maker(template: Path, folders: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
 
     def make(postgres: Postgres | None = None, **environ: str) -> Server:
         if postgres is not None:
-            environ["DATABASE_URL"] = on_postgres(postgres, tmp_path_factory)
-        server = Server(tmp_path_factory.mktemp("server"), **environ)
+            environ["DATABASE_URL"] = on_postgres(postgres, folders)
+        server = Server(folders.mktemp("server"), **environ)
         if "DATABASE_URL" not in environ:
-            shutil.copy(database_template, server.database)
+            shutil.copy(template, server.database)
         servers.append(server)
         server.start()
         return server
 
-    yield make
-    for server in servers:
-        server.stop()
+    try:
+        yield make
+    finally:
+        # All at once: each takes a second or two.
+        with ThreadPoolExecutor(max(1, len(servers))) as pool:
+            list(pool.map(Server.stop, servers))
+
+
+@pytest.fixture(scope="module")
+def make_server(
+    database_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Server]]:
+    """Starts servers with demo data, on SQLite or a database of `postgres`; all are stopped at the
+    end of the module, for also an idle one looks at its log. Several may share a database:
+    `DATABASE_URL` names it."""
+    with _maker(database_template, tmp_path_factory) as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def make_shared_server(
+    database_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Server]]:
+    """As `make_server`, for what lasts until the end of all tests."""
+    with _maker(database_template, tmp_path_factory) as make:
+        yield make
 
 
 def on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
@@ -203,9 +223,9 @@ def on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def server(make_server: Callable[..., Server]) -> Server:
+def server(make_shared_server: Callable[..., Server]) -> Server:
     """A server that many tests share: none may stop it, or count on lists that are not its own."""
-    return make_server(REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
+    return make_shared_server(REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ def needs_node() -> None:
 
 
 @pytest.fixture(scope="session")
-def pusher_server(make_server: Callable[..., Server]) -> Server:
+def pusher_server(make_shared_server: Callable[..., Server]) -> Server:
     """A server with an app, which many tests share: none may stop it."""
-    return make_server(**APP, REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
+    return make_shared_server(**APP, REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,13 @@
 /** Scenes with the client and a model of the server; each returns what was seen. */
 
 import { Realtime } from "/static/frontend/realtime.js";
-import { BASE, World, json, until } from "./world.js";
+import { World, json, until } from "./world.js";
 
-async function scene(list = 1, count = 2) {
+async function scene(list = 1, count = 2, transport = "sse", prepare = () => {}) {
   const world = new World();
   for (let place = 1; place <= count; place += 1) world.create({ list, place, text: `row ${place}` });
-  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "secret" });
+  prepare(world);
+  const client = new Realtime(world.options(transport));
   const rows = client.collection("rows", { params: { list, ordering: "place,id" } });
   await rows.subscribe();
   await client.ready;
@@ -15,6 +16,7 @@ async function scene(list = 1, count = 2) {
 
 const texts = (rows) => rows.items.map(({ text }) => text);
 const soon = (condition, what) => until(condition, () => what);
+const alone = (world) => soon(() => world.connections.length === 1, "one connection alone");
 const streams = (world) => world.requests.filter(({ path }) => path === "events/");
 
 export async function optimistic() {
@@ -106,12 +108,12 @@ export async function filtered() {
   return { without, mine, after: texts(rows) };
 }
 
-export async function reset() {
-  const { world, client, rows } = await scene();
+export async function reset(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
   const resets = [];
   client.onReset((detail) => resets.push(detail));
   const before = world.requests.length;
-  world.streams.forEach((stream) => stream.break());
+  world.connections.forEach((connection) => connection.break());
   world.update(1, { text: "unheard" });
   world.delete(2);
   world.floor = world.log.length;
@@ -135,8 +137,8 @@ export async function resumed() {
   return { last, ids: again.map(({ headers }) => headers["Last-Event-ID"]), paths: again.map(({ path }) => path), states };
 }
 
-export async function anotherChannel() {
-  const { world, client, rows } = await scene();
+export async function anotherChannel(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
   world.create({ list: 2, text: "other" });
   const messages = [];
   client.onMessage(({ id }) => messages.push(world.seq(id)));
@@ -147,17 +149,16 @@ export async function anotherChannel() {
     await world.lag();
   }
   await loading;
-  await soon(() => streams(world).at(-1).url.searchParams.getAll("channel").length === 2, "the stream of both");
   world.update(3, { text: "live" });
   await soon(() => texts(others)[0] === "live" && texts(rows)[0] === "busy 19", "both to be live");
-  await soon(() => world.streams.size === 1, "the first stream to be closed");
+  await alone(world);
   const own = world.log.filter(({ seq, channel }) => seq > 3 && channel === "private-list.1");
-  return { open: world.mostStreams, heard: messages.filter((seq) => own.some((entry) => entry.seq === seq)), said: own.map(({ seq }) => seq) };
+  return { open: world.mostStreams, sockets: world.socketCount, heard: messages.filter((seq) => own.some((entry) => entry.seq === seq)), said: own.map(({ seq }) => seq) };
 }
 
-export async function refusedChannel() {
-  const { world, client, rows } = await scene();
-  const [first] = world.streams;
+export async function refusedChannel(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
+  const [first] = world.connections;
   const states = [];
   client.onState((state) => states.push(state));
   world.forbidden.add("private-list.2");
@@ -167,15 +168,15 @@ export async function refusedChannel() {
   const status = await told;
   world.update(1, { text: "still live" });
   await soon(() => texts(rows)[0] === "still live", "the first list to go on");
-  return { status, state: others.state, same: world.streams.has(first), states };
+  return { status, state: others.state, same: world.connections.includes(first), states };
 }
 
-export async function rightEnds() {
-  const { world, client, rows } = await scene();
+export async function rightEnds(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
   const others = client.collection("rows", { params: { list: 2 } });
   await others.subscribe();
-  await soon(() => streams(world).length === 2, "the stream of both");
-  await soon(() => world.streams.size === 1, "the first to be closed");
+  await soon(() => world.connections.some((connection) => connection.carries("private-list.2")), "a stream of both");
+  await alone(world);
   world.forbid("private-list.2");
   await soon(() => others.state === "forbidden", "the second list to be refused");
   world.update(1, { text: "still live" });
@@ -186,13 +187,14 @@ export async function rightEnds() {
   return { one, rows: rows.state };
 }
 
-export async function rightEndedMeanwhile() {
-  const { world, client, rows } = await scene();
+export async function rightEndedMeanwhile(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
   const others = client.collection("rows", { params: { list: 2 } });
   await others.subscribe();
-  await soon(() => streams(world).length === 2 && world.streams.size === 1, "one stream of both");
+  await soon(() => world.connections.some((connection) => connection.carries("private-list.2")), "a stream of both");
+  await alone(world);
   world.forbidden.add("private-list.2");
-  world.streams.forEach((stream) => stream.break());
+  world.connections.forEach((connection) => connection.break());
   await soon(() => others.state === "forbidden", "the second list to be refused");
   world.update(1, { text: "still live" });
   await soon(() => texts(rows)[0] === "still live", "the first list to go on");
@@ -234,7 +236,7 @@ export async function shiftedPages() {
     }
     return null;
   };
-  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "secret" });
+  const client = new Realtime(world.options());
   const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
   await rows.subscribe();
   await soon(() => JSON.stringify(rows.items) === JSON.stringify(world.list(1)), "all rows");
@@ -252,12 +254,89 @@ export async function unknownFilter() {
   return true;
 }
 
-/** Leaves ways to go on with it. */
-export async function silence() {
+export async function byWebSocket() {
+  const { world, client, rows } = await scene(1, 2, "websocket");
+  const messages = [];
+  client.onMessage(({ id, type, mutation }) => messages.push([world.seq(id), type, mutation]));
+  const foreign = [];
+  rows.on("change", (change) => foreign.push(...change.foreign));
+  await rows.update(1, { text: "mine" });
+  await soon(() => messages.length === 1 && !rows.entries[0].pending, "the write to come back");
+  const last = world.id(world.log.length);
+  const [sent, asked] = [world.frames.length, world.requests.length];
+  world.connections.forEach((connection) => connection.break(4200));
+  world.update(2, { text: "missed" });
+  await soon(() => texts(rows)[1] === "missed", "the missed change");
+  return {
+    transport: client.transport,
+    first: world.frames[0].data,
+    subscribed: world.frames.slice(sent).find(({ event }) => event === "pusher:subscribe").data,
+    last,
+    asked: world.requests.slice(asked).map(({ path }) => path),
+    messages,
+    foreign,
+    streams: world.mostStreams,
+    url: [...world.sockets][0].url,
+  };
+}
+
+export async function switched() {
   const { world, client, rows } = await scene();
-  const [stream] = world.streams;
+  const others = client.collection("rows", { params: { list: 2, ordering: "place,id" } });
+  await others.subscribe();
+  await soon(() => world.connections.some((connection) => connection.carries("private-list.2")), "a stream of both");
+  await alone(world);
+  const [messages, used, states] = [[], [], []];
+  client.onMessage(({ id }) => messages.push(world.seq(id)));
+  client.onState((state) => states.push(state));
+  const from = world.log.length;
+  for (const transport of ["websocket", "sse", "websocket", "sse"]) {
+    client.use(transport);
+    while (client.transport !== transport) {
+      world.update(1, { text: `busy ${world.log.length}` });
+      world.create({ list: 2 });
+      await world.lag();
+    }
+    used.push(client.transport);
+  }
+  await soon(() => messages.at(-1) === world.log.length, "the last change");
+  await alone(world);
+  return { messages, said: world.log.slice(from).map(({ seq }) => seq), used, states };
+}
+
+/** Leaves ways to go on with it. @param {number} code with which WebSockets are closed at once */
+export async function withoutWebSockets(code) {
+  const { world, client, rows } = await scene(1, 2, "websocket", (made) => (made.refuseSockets = code));
+  const messages = [];
+  client.onMessage(({ id }) => messages.push(world.seq(id)));
+  world.update(1, { text: "live" });
+  await soon(() => texts(rows)[0] === "live", "the list to be live all the same");
   globalThis.speak = () => world.update(1, { text: "word" });
   globalThis.heard = () => texts(rows)[0] === "word";
-  globalThis.count = () => streams(world).length;
-  globalThis.renewed = () => !world.streams.has(stream) && client.state === "open";
+  globalThis.admit = () => (world.refuseSockets = 0);
+  globalThis.seen = () => ({ transport: client.transport, sockets: world.socketCount, messages, state: client.state });
+}
+
+/** WebSockets that can be opened, but are cut again and again. */
+export async function cutWebSockets() {
+  const { world, client, rows } = await scene(1, 2, "websocket");
+  for (let count = 0; client.transport !== "sse"; count += 1) {
+    await soon(() => client.state === "open", "the connection");
+    world.sockets.forEach((socket) => socket.break());
+    await soon(() => client.state !== "open" || client.transport === "sse", "the cut");
+    world.update(1, { text: `cut ${count}` });
+    await soon(() => texts(rows)[0] === `cut ${count}`, "what was missed");
+  }
+  return world.socketCount;
+}
+
+/** Leaves ways to go on with it. */
+export async function silence(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
+  const [stream] = world.connections;
+  world.mute = stream;
+  globalThis.speak = () => world.update(1, { text: "word" });
+  globalThis.heard = () => texts(rows)[0] === "word";
+  globalThis.count = () => streams(world).length + world.socketCount;
+  globalThis.renewed = () => !world.connections.includes(stream) && client.state === "open";
 }

@@ -1,24 +1,24 @@
 /** Random people, a random network, and whether every page ends up with what the server has. */
 
 import { Realtime } from "/static/frontend/realtime.js";
-import { BASE, World, dice, until, wait } from "./world.js";
+import { World, dice, until, wait } from "./world.js";
 
 const LISTS = [1, 2, 3];
 
-/** Returns what is wrong, hopefully nothing. */
-export async function simulate(seed, steps) {
+/** Returns what is wrong, hopefully nothing. @param {"sse"|"websocket"|"both"} transport */
+export async function simulate(seed, steps, transport) {
   const world = new World(seed);
   const random = dice(seed + 1);
   const pick = (values) => values[Math.floor(random() * values.length)];
   for (let count = 0; count < 10; count += 1) world.create({ list: pick(LISTS), place: count });
-  const client = new Realtime({ base: BASE, fetch: world.fetch, token: "t" });
-  const open = new Map();
+  const client = new Realtime(world.options(transport === "both" ? "websocket" : transport));
+  const shown = new Map();
   const witness = new Witness(client, world);
 
   const show = (list) => {
     const params = { list, ordering: "place,id" };
     const collection = client.collection("rows", { params });
-    open.set(list, collection);
+    shown.set(list, collection);
     collection.subscribe();
   };
   const acts = {
@@ -32,7 +32,7 @@ export async function simulate(seed, steps) {
       else world.delete(row.id);
     },
     here() {
-      const collection = pick([...open.values()]);
+      const collection = pick([...shown.values()]);
       const row = collection && pick(collection.items);
       const act = random();
       if (!collection) return;
@@ -43,28 +43,30 @@ export async function simulate(seed, steps) {
     },
     turn() {
       const list = pick(LISTS);
-      if (!open.has(list)) return show(list);
-      open.get(list).unsubscribe();
-      open.delete(list);
+      if (!shown.has(list)) return show(list);
+      shown.get(list).unsubscribe();
+      shown.delete(list);
     },
-    cut: () => [...world.streams].forEach((stream) => stream.break()),
+    cut: () => world.connections.forEach((connection) => connection.break(4200)),
+    change: () => client.use(pick(["sse", "websocket"])),
     quiet: () => [...world.streams].forEach((stream) => stream.keepAlive()),
     prune: () => (world.floor = world.log.length),
   };
-  const weights = { elsewhere: 10, here: 6, turn: 2, cut: 1, quiet: 1, prune: 0.3 };
+  const weights = { elsewhere: 10, here: 6, turn: 2, cut: 1, quiet: 1, prune: 0.3, change: transport === "both" ? 1 : 0 };
   const hat = Object.entries(weights).flatMap(([name, weight]) => Array(weight * 10).fill(name));
   show(1);
   for (let step = 0; step < steps; step += 1) {
     acts[pick(hat)]();
     if (random() < 0.7) await wait(random() * 3);
   }
-  for (const list of LISTS) if (!open.has(list)) show(list);
-  const different = () => LISTS.flatMap((list) => differences(open.get(list).items, world.list(list), world));
+  for (const list of LISTS) if (!shown.has(list)) show(list);
+  const different = () => LISTS.flatMap((list) => differences(shown.get(list).items, world.list(list), world));
   await until(() => !different().length, () => different().join("\n"));
   await until(() => witness.current(), () => "the witness has missed something");
-  const streams = world.streams.size;
+  await until(() => world.connections.length === 1, () => "more than one connection stays open");
+  const { transport: used } = client;
   client.close();
-  return { mistakes: witness.mistakes, streams, events: world.log.length, resets: witness.resets };
+  return { mistakes: witness.mistakes, used, sockets: world.socketCount, events: world.log.length, resets: witness.resets };
 }
 
 /** The rows that are not alike, each with its history. */

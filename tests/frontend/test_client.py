@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.servers import wait_until
 
+by_both = pytest.mark.parametrize("transport", ["sse", "websocket"])
 
-def play(page: Page, scene: str) -> Any:
-    return page.evaluate("async (name) => (await import('/tests/client.js'))[name]()", scene)
+
+def play(page: Page, scene: str, *arguments: Any) -> Any:
+    script = "async ([name, ...rest]) => (await import('/tests/client.js'))[name](...rest)"
+    return page.evaluate(script, [scene, *arguments])
 
 
 def test_a_write_shows_at_once_and_carries_its_name_and_credentials(module: Page) -> None:
@@ -65,8 +69,9 @@ def test_a_row_that_leaves_the_filter_leaves_the_list(module: Page) -> None:
     assert seen["after"] == ["row 2", "row 1"]
 
 
-def test_after_a_reset_the_rows_are_loaded_anew(module: Page) -> None:
-    seen = play(module, "reset")
+@by_both
+def test_after_a_reset_the_rows_are_loaded_anew(module: Page, transport: str) -> None:
+    seen = play(module, "reset", transport)
     assert seen["resets"] == [{"channels": ["private-list.1"], "reason": "pruned"}]
     assert seen["loads"] == 1
 
@@ -78,23 +83,32 @@ def test_a_lost_stream_resumes_from_its_last_event(module: Page) -> None:
     assert seen["states"] == ["reconnecting", "open"]
 
 
-def test_a_further_channel_neither_loses_nor_repeats_what_is_live(module: Page) -> None:
-    seen = play(module, "anotherChannel")
-    assert seen["open"] == 2  # for a moment, the old stream beside the new one
+@by_both
+def test_a_further_channel_neither_loses_nor_repeats_what_is_live(
+    module: Page, transport: str
+) -> None:
+    seen = play(module, "anotherChannel", transport)
+    # For a moment, the old stream beside the new one; a WebSocket takes in another channel.
+    assert (seen["open"], seen["sockets"]) == ((2, 0) if transport == "sse" else (0, 1))
     assert seen["heard"] == seen["said"]
 
 
-def test_a_refused_channel_harms_no_other(module: Page) -> None:
-    seen = play(module, "refusedChannel")
+@by_both
+def test_a_refused_channel_harms_no_other(module: Page, transport: str) -> None:
+    seen = play(module, "refusedChannel", transport)
     assert seen == {"status": 403, "state": "forbidden", "same": True, "states": []}
 
 
-def test_a_right_that_ends_ends_its_list_only(module: Page) -> None:
-    assert play(module, "rightEnds") == {"one": "open", "rows": "forbidden"}
+@by_both
+def test_a_right_that_ends_ends_its_list_only(module: Page, transport: str) -> None:
+    assert play(module, "rightEnds", transport) == {"one": "open", "rows": "forbidden"}
 
 
-def test_a_right_that_ended_during_a_disconnection_ends_its_list_only(module: Page) -> None:
-    assert play(module, "rightEndedMeanwhile") == {"state": "live", "client": "open"}
+@by_both
+def test_a_right_that_ended_during_a_disconnection_ends_its_list_only(
+    module: Page, transport: str
+) -> None:
+    assert play(module, "rightEndedMeanwhile", transport) == {"state": "live", "client": "open"}
 
 
 def test_where_only_one_stream_is_allowed_the_new_one_replaces_the_old(module: Page) -> None:
@@ -116,9 +130,63 @@ def test_where_only_the_server_knows_what_matches_it_is_asked(module: Page) -> N
     assert play(module, "unknownFilter") is True
 
 
-def test_a_silent_stream_is_given_up(module: Page) -> None:
+def test_a_websocket_subscribes_with_a_signature_and_resumes_from_its_last_event(
+    module: Page,
+) -> None:
+    seen = play(module, "byWebSocket")
+    assert seen["transport"] == "websocket"
+    assert "/app/k?protocol=7&client=" in seen["url"]
+    assert seen["first"]["auth"] == "k:0.1:private-list.1"
+    assert seen["subscribed"]["last_event_id"] == seen["last"]
+    assert seen["asked"] == ["pusher/auth"]  # nothing is loaded anew
+    assert [entry[:2] for entry in seen["messages"]] == [[3, "row.updated"], [4, "row.updated"]]
+    assert seen["messages"][0][2]  # its own write, which it knows again
+    assert seen["foreign"] == ["2"]
+    assert seen["streams"] == 0
+
+
+def test_the_transport_changes_in_mid_life_without_gap_or_repetition(module: Page) -> None:
+    seen = play(module, "switched")
+    assert seen["used"] == ["websocket", "sse", "websocket", "sse"]
+    assert seen["states"] == []
+    assert seen["messages"] == seen["said"]
+    assert len(seen["said"]) > 8
+
+
+def test_where_no_websocket_opens_there_are_events_and_later_another_attempt(module: Page) -> None:
     module.clock.install()
-    play(module, "silence")
+    play(module, "withoutWebSockets", 1006)
+    assert module.evaluate("seen()")["transport"] == "sse"
+    assert module.evaluate("seen()")["sockets"] == 1
+    module.evaluate("admit()")
+    module.clock.fast_forward(61_000)
+    wait_until(lambda: module.evaluate("seen().transport") == "websocket", "a WebSocket")
+    module.evaluate("speak()")
+    wait_until(lambda: module.evaluate("heard()"), "the change")
+    seen = module.evaluate("seen()")
+    assert (seen["messages"], seen["state"]) == ([3, 4], "open")
+
+
+@pytest.mark.parametrize("code", [4001, 4009])
+def test_a_websocket_that_is_refused_for_good_is_not_tried_again(module: Page, code: int) -> None:
+    module.clock.install()
+    play(module, "withoutWebSockets", code)
+    module.evaluate("admit()")
+    module.clock.fast_forward(200_000)
+    module.evaluate("speak()")
+    wait_until(lambda: module.evaluate("heard()"), "the change")
+    seen = module.evaluate("seen()")
+    assert (seen["transport"], seen["sockets"]) == ("sse", 1)
+
+
+def test_websockets_that_are_cut_again_and_again_give_way(module: Page) -> None:
+    assert play(module, "cutWebSockets") == 3
+
+
+@by_both
+def test_a_silent_stream_is_given_up(module: Page, transport: str) -> None:
+    module.clock.install()
+    play(module, "silence", transport)
     module.clock.fast_forward(20_000)
     module.evaluate("speak()")
     wait_until(lambda: module.evaluate("heard()"), "the stream to be heard")

@@ -3,6 +3,8 @@
  * a network that delays, cuts and breaks. Deterministic but for the timing.
  */
 
+import { socketsOf } from "./sockets.js";
+
 export const BASE = `${location.origin}/model/`;
 
 /** Mulberry32: a small seeded generator. */
@@ -33,6 +35,14 @@ export class World {
   floor = 0;
   streams = new Set();
   mostStreams = 0;
+  sockets = new Set();
+  socketCount = 0;
+  /** What clients have sent by WebSockets. */
+  frames = [];
+  /** The code with which WebSockets are closed instead of being opened. */
+  refuseSockets = 0;
+  /** A WebSocket whose pings stay without an answer. */
+  mute = null;
   requests = [];
   forbidden = new Set();
   latency = 4;
@@ -46,6 +56,17 @@ export class World {
     this.random = dice(seed);
     this.#secret = Math.floor(this.random() * 1e6);
     this.fetch = (url, options) => this.#fetch(new URL(url), options);
+  }
+
+  /** What a client needs to know of it. */
+  options(transport = "sse") {
+    const websocket = { key: "k", url: `${BASE}app`, auth: `${BASE}pusher/auth` };
+    return { base: BASE, fetch: this.fetch, token: "secret", transport, websocket, WebSocket: socketsOf(this) };
+  }
+
+  /** All open connections. */
+  get connections() {
+    return [...this.streams, ...this.sockets];
   }
 
   // Ids grow and shrink: whoever compares them is wrong.
@@ -67,7 +88,7 @@ export class World {
     const channel = `private-list.${list}`;
     const entry = { seq, channel, type: `row.${action}`, data: { ...data }, mutation };
     this.log.push(entry);
-    for (const stream of this.streams) stream.deliver(entry);
+    for (const connection of this.connections) connection.deliver(entry);
     return entry;
   }
 
@@ -100,7 +121,7 @@ export class World {
 
   forbid(channel) {
     this.forbidden.add(channel);
-    for (const stream of [...this.streams]) stream.forbid(channel);
+    for (const connection of this.connections) connection.forbid(channel);
   }
 
   lag() {
@@ -116,7 +137,8 @@ export class World {
     options.signal?.throwIfAborted();
     const answer = this.intercept(request);
     if (answer) return answer;
-    if (path === "events/") return this.#stream(url, options);
+    if (path === "events/") return this.#events(url, options);
+    if (path === "pusher/auth") return this.#sign(options.body);
     if (method === "GET") return this.#read(url);
     return this.#write(method, path, options);
   }
@@ -151,12 +173,33 @@ export class World {
     return row ? json(method === "POST" ? 201 : 200, row) : new Response(null, { status: 204 });
   }
 
-  #stream(url, { headers, signal }) {
+  #sign(form) {
+    const [socket, channel] = [form.get("socket_id"), form.get("channel_name")];
+    if (this.forbidden.has(channel)) return json(403, { detail: "No right." });
+    return json(200, { auth: `k:${socket}:${channel}` });
+  }
+
+  #events(url, { headers, signal }) {
     const channels = new Set(url.searchParams.getAll("channel"));
     for (const name of channels) {
       if (this.forbidden.has(name)) return json(403, { detail: "No right." });
     }
+    if (headers.Accept === "application/json") return this.#page(channels, headers["Last-Event-ID"]);
     return new ModelStream(this, channels, headers["Last-Event-ID"], signal).response;
+  }
+
+  #page(channels, lastEventId) {
+    const from = this.seq(lastEventId);
+    if (from < this.floor) {
+      const reset = { channels: [...channels], reason: "pruned" };
+      return json(200, { last_event_id: this.id(this.log.length), reset, events: [] });
+    }
+    const found = this.log.slice(from).filter(({ channel }) => channels.has(channel)).slice(0, this.pageSize);
+    const upto = found.length < this.pageSize ? this.log.length : found.at(-1).seq;
+    const events = found.map(({ seq, type, channel, data, mutation }) => {
+      return { id: this.id(seq), event: type, data: { channel, data, mutation } };
+    });
+    return json(200, { last_event_id: this.id(upto), reset: null, events });
   }
 }
 
@@ -181,6 +224,10 @@ class ModelStream {
     this.#send(`retry: 1\nid: ${start}\nevent: stream-open\ndata: {}\n\n`);
     if (lost) this.#tell("stream-reset", { channels: [...channels], reason: "pruned" }, start);
     else for (const entry of world.log.slice(from)) this.deliver(entry);
+  }
+
+  carries(channel) {
+    return this.#channels.has(channel);
   }
 
   deliver({ seq, channel, type, data, mutation }) {

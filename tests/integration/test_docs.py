@@ -11,7 +11,7 @@ from tests.servers import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 READERS = ("api/settings.py", "gunicorn.conf.py")
-PLAIN = re.compile(r'env\.(?:number|rate)\(\s*"([A-Z_]+)",\s*"?([^",) ]+)"?\s*\)')
+PLAIN = re.compile(r'env\.(?:number|rate)\(\s*"([A-Z_]+)",\s*"?([^",) ]+)"?\s*[,)]')
 
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 
@@ -49,6 +49,8 @@ def test_every_real_time_setting_is_in_the_readme_with_its_default(table):
 def test_every_other_variable_is_in_the_readme(table, code):
     kinds = "|".join(name for name in vars(Environment) if not name.startswith("_"))
     read = set(re.findall(rf'env\.(?:{kinds})\(\s*"([A-Z_]+)"', code))
+    # Those three are read together.
+    read |= set(re.findall(r'"(PUSHER_[A-Z_]+)"', (ROOT / "api/env.py").read_text()))
     assert read == {name for name in table if not name.startswith("REALTIME_")}
 
 

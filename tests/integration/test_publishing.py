@@ -2,17 +2,20 @@
 
 import json
 import re
+from base64 import b64decode
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection, models, transaction
+from nacl.secret import SecretBox
+from pusher.crypto import generate_shared_secret
 from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
 from realtime import log, sequencer, triggers
 from realtime.events import EventId
-from realtime.exceptions import InvalidChannel, InvalidEvent, UncoveredWrite
+from realtime.exceptions import InvalidChannel, InvalidEvent, NoEncryptionKey, UncoveredWrite
 from tests.integration.conftest import Journal
 from todos.models import Membership, TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
@@ -339,6 +342,10 @@ def test_an_ephemeral_trigger_is_in_no_log(db, monkeypatch):
         (("a", "stream-open"), InvalidEvent),
         (("a", "note", object()), InvalidEvent),
         (("a", "note", float("nan")), InvalidEvent),
+        (("realtime.control", "recheck", ["a"]), InvalidChannel),
+        (("#server-to-user-", "note"), InvalidChannel),
+        (("presence-a", "member.left", {"id": "1"}), InvalidEvent),
+        (("private-encrypted-a", "note"), NoEncryptionKey),
     ],
 )
 def test_a_trigger_that_could_break_the_wire_is_refused(db, arguments, error):
@@ -346,6 +353,31 @@ def test_a_trigger_that_could_break_the_wire_is_refused(db, arguments, error):
     with pytest.raises(error):
         triggers.trigger(*arguments)
     assert journal.read() == []
+
+
+def test_a_trigger_may_exclude_a_connection_and_reach_a_user(db):
+    journal = Journal()
+    triggers.trigger(["a", "#server-to-user-7"], "note", socket_id="123.456")
+    events = journal.read()
+    assert [(e.channel, e.exclude) for e in events] == [
+        ("a", "123.456"),
+        ("#server-to-user-7", "123.456"),
+    ]
+    with pytest.raises(InvalidEvent):
+        triggers.trigger("a", "note", socket_id="123")
+
+
+def test_on_an_encrypted_channel_only_who_has_its_secret_can_read(db, settings):
+    key = settings.PUSHER_ENCRYPTION_MASTER_KEY = b"k" * 32
+    journal, names = Journal(), ["private-encrypted-a", "private-encrypted-b"]
+    triggers.trigger([*names, "a"], "note", {"text": "Br\u00f6t"})
+    *sealed, plain = journal.told()
+    assert plain == ("note", "a", {"text": "Br\u00f6t"})
+    for name, (_, channel, data) in zip(names, sealed, strict=True):
+        assert (channel, set(data)) == (name, {"nonce", "ciphertext"})
+        box = SecretBox(generate_shared_secret(name.encode(), key))
+        text = box.decrypt(b64decode(data["ciphertext"]), b64decode(data["nonce"]))
+        assert json.loads(text) == {"text": "Br\u00f6t"}
 
 
 def test_a_refused_request_leaves_nothing_of_what_it_had_written(

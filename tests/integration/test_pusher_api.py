@@ -18,7 +18,7 @@ from realtime.leases import Lease
 from realtime.members import Arrival, Change
 from realtime.signatures import App, body_md5
 from tests.integration.conftest import Journal
-from tests.pushers import Views, library
+from tests.pushers import library
 
 APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
 NONE = object()
@@ -37,7 +37,7 @@ def journal(db):
 
 @pytest.fixture
 def pusher(db):
-    return library("http://localhost:80", APP, backend=Views)
+    return library(APP)
 
 
 def occupy(**counts):
@@ -154,7 +154,7 @@ def test_an_event_named_as_clients_name_theirs_is_not_logged(
 
 def test_who_is_a_member_is_not_for_applications_to_say(pusher, journal):
     for name in ("member.joined", "member.left"):
-        with pytest.raises(PusherBadRequest, match="belongs to the protocol"):
+        with pytest.raises(PusherBadRequest, match="tells of its members"):
             pusher.trigger(["a", "presence-a"], name, {"id": "1"})
         assert journal.told() == []
         pusher.trigger("a", name, {"id": "1"})

@@ -51,7 +51,7 @@ def form(name, socket_id="123.456"):
 
 def expected(name, **options):
     """What the library says that the answer must be."""
-    return library("http://localhost:80", APP).authenticate(name, "123.456", **options)
+    return library(APP).authenticate(name, "123.456", **options)
 
 
 def by_token(user, keyword="Token"):
@@ -155,7 +155,7 @@ def test_an_encrypted_channel_has_a_secret_that_pushers_library_shares(
     settings.PUSHER_ENCRYPTION_MASTER_KEY = key
     answer = browser.post(AUTH, form(encrypted)).json()
     options = {"encryption_master_key_base64": base64.b64encode(key).decode()}
-    theirs = library("http://localhost:80", APP, **options).authenticate(encrypted, "123.456")
+    theirs = library(APP, **options).authenticate(encrypted, "123.456")
     # 3.3.4 answers with bytes, which are not JSON.
     assert answer == theirs | {"shared_secret": theirs["shared_secret"].decode()}
 
@@ -180,7 +180,7 @@ def test_no_right_is_403_whether_or_not_there_is_such_a_channel(bob, groceries, 
 def test_a_user_is_signed_as_pushers_library_does(alice, browser, path):
     answer = browser.post(path, {"socket_id": "123.456"})
     data = {"id": str(alice.pk), "user_info": {"name": "alice"}}
-    theirs = library("http://localhost:80", APP).authenticate_user("123.456", data)
+    theirs = library(APP).authenticate_user("123.456", data)
     assert answer.status_code == 200
     assert json.loads(answer.json()["user_data"]) == json.loads(theirs["user_data"])
     assert answer.json()["auth"] == APP.user_auth("123.456", answer.json()["user_data"])

@@ -20,6 +20,8 @@ KINDS = {
     "CSRF_TRUSTED_ORIGINS": lambda env: env.origins("CSRF_TRUSTED_ORIGINS", wildcards=True),
     "THROTTLE_USER": lambda env: env.rate("THROTTLE_USER", "1/s"),
     "REDIS_URL": lambda env: env.redis("REDIS_URL"),
+    "PUSHER_ENCRYPTION_MASTER_KEY": lambda env: env.encryption_key("PUSHER_ENCRYPTION_MASTER_KEY"),
+    "PUSHER_WEBHOOK_URLS": lambda env: env.urls("PUSHER_WEBHOOK_URLS"),
     "DATABASE_URL": lambda env: env.database("DATABASE_URL", "sqlite:///db.sqlite3"),
 }
 
@@ -39,6 +41,9 @@ def read(name, value):
         ("CORS_ALLOWED_ORIGINS", "https://Example.org,http://localhost:3000", None),
         ("CORS_ALLOWED_ORIGINS", "http://[::1]:8000", None),
         ("CSRF_TRUSTED_ORIGINS", "https://*.example.org", None),
+        ("PUSHER_ENCRYPTION_MASTER_KEY", "QUJD" * 10 + "QUI=", b"ABC" * 10 + b"AB"),
+        ("PUSHER_ENCRYPTION_MASTER_KEY", "", b""),
+        ("PUSHER_WEBHOOK_URLS", "http://a:8/b?c=d, https://[::1]/", None),
         ("THROTTLE_USER", "6000/min", "6000/min"),
         ("REDIS_URL", "rediss://u:p@example.org:6380/1", "rediss://u:p@example.org:6380/1"),
     ],
@@ -74,6 +79,17 @@ def test_a_value_is_read_by_its_kind(name, value, expected):
         *(
             ("REDIS_URL", value)
             for value in ("localhost:6379", "http://example.org", "redis://a:b/0", "redis://a:99999")
+        ),
+        *(
+            ("PUSHER_ENCRYPTION_MASTER_KEY", value)
+            for value in ("x", "QUJD", "QUJD" * 11, "QUJD" * 10 + "QU I=", "\u00e9" * 44)
+        ),
+        *(
+            ("PUSHER_WEBHOOK_URLS", value)
+            for value in (
+                "example.org", "ftp://a/", "http://", "http://a:port/", "http://a:0/", "http://a b",
+                "http://u:p@a/", "http://a/#b", "http://a/\u00e9", "http://a/,b", "http://[",
+            )
         ),
         *(
             ("DATABASE_URL", value)

@@ -33,6 +33,12 @@ export class Realtime extends Emitter {
    * @param {typeof fetch} [options.fetch]
    * @param {RequestCredentials} [options.credentials] "include" for an API of another origin
    * @param {() => string} [options.csrf] the token for writes of a session
+   * @param {"sse"|"websocket"} [options.transport] how changes come: by Server-Sent Events, or by a
+   *   WebSocket as long as one can be kept open
+   * @param {{key: string, url?: string, auth?: string}|null} [options.websocket] where the WebSockets are:
+   *   the application's key; for servers that have them elsewhere, the URL without the key, and that
+   *   of the endpoint that signs subscriptions
+   * @param {typeof WebSocket} [options.WebSocket]
    */
   constructor({
     base = "/api/",
@@ -40,10 +46,13 @@ export class Realtime extends Emitter {
     fetch = globalThis.fetch.bind(globalThis),
     credentials = "same-origin",
     csrf = csrfToken,
+    transport = "sse",
+    websocket = null,
+    WebSocket = globalThis.WebSocket,
   } = {}) {
     super();
     this.http = new Http({ base, fetch, token, credentials, csrf });
-    this.stream = new Stream(this.http, this.http.url("events/"));
+    this.stream = new Stream(this.http, this.http.url("events/"), { transport, websocket, WebSocket });
     this.ready = new Promise((resolve) => this.stream.addEventListener("open", resolve, { once: true }))
       .then(() => this.emit("ready"));
     for (const type of ["message", "reset", "state", "error"]) {
@@ -54,6 +63,19 @@ export class Realtime extends Emitter {
   /** connecting, open, reconnecting, closed, or forbidden */
   get state() {
     return this.stream.state;
+  }
+
+  /** By what changes come now: "sse", "websocket", or null when they don't. */
+  get transport() {
+    return this.stream.transport;
+  }
+
+  /**
+   * Changes the transport, at any time: nothing is lost or repeated.
+   * @param {"sse"|"websocket"} transport
+   */
+  use(transport) {
+    this.stream.use(transport);
   }
 
   /** Calls back when the stream is open, also if it is already. */

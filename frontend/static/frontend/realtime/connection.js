@@ -1,5 +1,5 @@
 /**
- * One HTTP request for a stream, from its opening to its end.
+ * One HTTP request for a stream of Server-Sent Events, from its opening to its end.
  *
  * It is read with fetch and not with EventSource, because only fetch can send an `Authorization`
  * header, tells a refusal (401, 403, 429) from a failure, and lets the page resume from the position
@@ -15,7 +15,16 @@ const SILENCE = 35_000;
 /** A stream that has not begun after this long is given up. */
 const PATIENCE = 15_000;
 
-export class Connection {
+/**
+ * @typedef {object} Delivery what a connection of either transport hands to the stream
+ * @property {string} type a change's, or one of the protocol's: stream-open, stream-reset, …
+ * @property {object|null} message
+ * @property {string|null} id the event's own; null if it is in no log
+ * @property {string} position where to resume after it; "" if it says nothing of that
+ */
+
+export class SseConnection {
+  transport = "sse";
   #abort = new AbortController();
   #parser = new SseParser();
   #watchdog = 0;
@@ -28,8 +37,8 @@ export class Connection {
    * @param {Set<string>} channels
    * @param {string|null} position where to resume
    * @param {object} on
-   * @param {(connection: Connection, events: import("./sse.js").ServerSentEvent[]) => void} on.events
-   * @param {(connection: Connection, error: ApiError) => void} on.end called once, but not by `close`
+   * @param {(connection: SseConnection, deliveries: Delivery[]) => void} on.events
+   * @param {(connection: SseConnection, error: ApiError) => void} on.end called once, but not by `close`
    */
   constructor(http, url, channels, position, on) {
     this.channels = channels;
@@ -77,7 +86,7 @@ export class Connection {
       if (done || this.#over) return;
       const events = this.#parser.push(value);
       try {
-        if (events.length) on.events(this, events);
+        if (events.length) on.events(this, events.map(delivery));
       } catch (mistake) {
         reportError(mistake); // a mistake in the page is no broken line
       }
@@ -118,4 +127,16 @@ async function request(http, url, channels, position, signal) {
   if (!response.ok) throw await ApiError.from(response);
   if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) throw new ApiError(0);
   return response.body;
+}
+
+function delivery({ type, data, lastEventId, identified }) {
+  return { type, message: parse(data), id: identified ? lastEventId : null, position: lastEventId };
+}
+
+function parse(data) {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return null;
+  }
 }

@@ -71,8 +71,14 @@ export class Http {
   }
 
   /** @returns {Promise<{data: any, response: Response}>} */
-  get(url) {
-    return this.#request(url, { method: "GET", signal: AbortSignal.timeout(TIMEOUT) });
+  get(url, headers = {}) {
+    return this.#request(url, { method: "GET", headers, signal: AbortSignal.timeout(TIMEOUT) });
+  }
+
+  /** A form that is posted, and changes nothing. @returns {Promise<{data: any, response: Response}>} */
+  post(url, fields) {
+    const body = new URLSearchParams(fields);
+    return this.#request(url, { method: "POST", body, signal: AbortSignal.timeout(TIMEOUT) });
   }
 
   /**

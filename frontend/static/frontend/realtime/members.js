@@ -31,10 +31,16 @@ export class Member {
     this.#cut = position;
   }
 
+  /** Notes changes that its snapshot contains: should they be repeated, they are older than the rows. */
+  skip(changes) {
+    for (const change of changes) this.#seen.isNew(change);
+  }
+
   /** Hands over what is for it and new, of the changes that come next in the log. */
   hand(changes) {
     const { channels } = this.#subscription;
     const at = this.#cut === null ? -1 : changes.findLastIndex(({ id }) => id === this.#cut);
+    this.skip(changes.slice(0, at + 1));
     const fresh = changes
       .slice(at + 1)
       .filter((change) => channels.has(change.channel) && this.#seen.isNew(change));

@@ -47,6 +47,12 @@ export class Recordings {
     for (const recording of this.#open) recording.changes.push(...changes);
   }
 
+  /** What was delivered since the oldest was begun, and before this one. */
+  before(recording) {
+    const { changes } = this.oldest;
+    return changes.slice(0, changes.length - recording.changes.length);
+  }
+
   /** A connection takes over, and repeats what was recorded. */
   restart() {
     for (const recording of this.#open) recording.changes = [];

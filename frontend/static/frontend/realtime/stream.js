@@ -19,25 +19,28 @@
  *    since both connections deliver in the log's order, nothing lost in between.
  *    R is that of the oldest recording of all, so that it suits every load that is under way; their
  *    recordings start anew with the second connection, whose repetitions they need, and so are always
- *    the deliveries of one connection, in the log's order.
+ *    the deliveries of one connection, in the log's order. A subscription that was attached by 2 while
+ *    an older recording ran has that in mind: what was delivered since R is in its rows.
  * 4. Events between R and Q are older than the rows. They are whole objects, the last one of an object
  *    is the state that the row has, and it is on its way already: applying them in order ends where the
  *    rows are. All events of one network chunk are handed over together, so that no older state is
  *    painted; if Q itself is among the first of them, everything up to it is dropped instead.
  * 5. Without any position (first load of the page) the stream starts at Q, exactly. Then loads take
  *    turns, because between two first positions nothing says which is older.
- * 6. A lost connection resumes from the last id. If the server can't, it says `stream-reset`, and
+ * 6. The transport can be changed by 3, too: a connection of the other one, resuming from R, takes over.
+ * 7. A lost connection resumes from the last id. If the server can't, it says `stream-reset`, and
  *    each subscription concerned loads anew by 1 and 2.
  */
 
 import { Backoff } from "./backoff.js";
-import { Connection, isAllowed } from "./connection.js";
+import { isAllowed } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ApiError } from "./http.js";
 import { watchPage } from "./lifecycle.js";
 import { Member, Members, covers } from "./members.js";
 import { Recordings } from "./recordings.js";
 import { Seen } from "./seen.js";
+import { Transports } from "./transports.js";
 
 /** Channels nobody needs any more are left after a while, in one go with whatever else changes. */
 const SHRINK_DELAY = 1000;
@@ -59,6 +62,7 @@ export class Stream extends Emitter {
 
   #http;
   #url;
+  #transports;
   #position = null;
   #members = new Members();
   #recordings = new Recordings();
@@ -70,17 +74,33 @@ export class Stream extends Emitter {
   #paused = false;
   #backoff = new Backoff();
 
-  /** @param {import("./http.js").Http} http @param {string} url */
-  constructor(http, url) {
+  /**
+   * @param {import("./http.js").Http} http
+   * @param {string} url
+   * @param {object} [transports] see `Transports`
+   */
+  constructor(http, url, transports) {
     super();
     this.#http = http;
     this.#url = url;
+    this.#transports = new Transports(http, url, transports, () => this.#schedule(0));
     watchPage({
       online: () => this.#wake(),
       offline: () => this.#interrupt(),
       away: () => this.#pause(),
       back: () => this.#resume(),
     });
+  }
+
+  /** What delivers now: "sse", "websocket", or null. */
+  get transport() {
+    return this.#live?.transport ?? null;
+  }
+
+  /** Changes to another transport; what is live goes on until the other one takes over. */
+  use(transport) {
+    this.#transports.use(transport);
+    if (this.#members.size) this.#schedule(0);
   }
 
   /** Begins a recording; `release` it. The very first waits until it alone can set the start. */
@@ -110,6 +130,7 @@ export class Stream extends Emitter {
       this.#schedule(0);
       subscription.reset("lost while loading");
     } else if (this.#carries(subscription.channels)) {
+      member.skip(this.#recordings.before(recording));
       this.#attach(member);
       member.hand(recording.changes);
     } else {
@@ -158,33 +179,39 @@ export class Stream extends Emitter {
     if (this.#paused) return;
     const wanted = this.#members.channels();
     if (!wanted.size) return this.#stop(this.state === "forbidden" ? "forbidden" : "closed");
-    if (this.#next && covers(this.#next.channels, wanted)) return;
-    if (this.#live && sameSet(this.#live.channels, wanted)) return;
-    this.#next?.close();
+    if (this.#next?.transport === this.#transports.choice && covers(this.#next.channels, wanted)) return;
+    const former = this.#next;
+    this.#next = null;
+    if (this.#suits(this.#live, wanted)) return former?.close();
     const position = this.#recordings.oldest?.position ?? this.#position;
-    this.#next = new Connection(this.#http, this.#url, wanted, position, {
+    this.#next = this.#transports.connect(wanted, position, {
       events: (connection, events) => this.#receive(connection, events),
       end: (connection, error) => this.#ended(connection, error),
     });
+    former?.close(); // only now: they may share a WebSocket
     if (!this.#live && this.state !== "reconnecting") this.#enter("connecting");
   }
 
-  #receive(connection, events) {
+  /** Whether a connection is what is wanted. */
+  #suits(connection, channels) {
+    return connection?.transport === this.#transports.choice && sameSet(connection.channels, channels);
+  }
+
+  #receive(connection, deliveries) {
     let changes = [];
-    for (const event of events) {
-      if (event.type === "stream-open") this.#opened(connection);
+    for (const { type, message, id, position } of deliveries) {
+      if (type === "stream-open") this.#opened(connection);
       if (connection !== this.#live) continue; // something before its opening: not this protocol
-      if (event.lastEventId && !elsewhere(connection, event)) this.#position = event.lastEventId;
-      const message = parse(event);
-      if (message === null || event.type === "stream-open" || event.type === "keep-alive") continue;
-      if (!event.type.startsWith("stream-")) {
-        changes.push({ ...message, type: event.type, id: event.identified ? event.lastEventId : null });
+      if (position && !elsewhere(connection, type, position)) this.#position = position;
+      if (message === null || type === "stream-open" || type === "keep-alive") continue;
+      if (!type.startsWith("stream-")) {
+        changes.push({ ...message, type, id });
         continue;
       }
       this.#deliver(changes);
       changes = [];
-      if (event.type === "stream-reset") this.#reset(message);
-      else if (event.type === "stream-error") this.#error(message);
+      if (type === "stream-reset") this.#reset(message);
+      else if (type === "stream-error") this.#error(message);
     }
     this.#deliver(changes);
   }
@@ -199,7 +226,7 @@ export class Stream extends Emitter {
     for (const member of this.#members.waiting(connection.channels)) this.#attach(member);
     this.#enter("open");
     this.emit("open");
-    if (!sameSet(connection.channels, this.#members.channels())) this.#schedule(0);
+    if (!this.#suits(connection, this.#members.channels())) this.#schedule(0);
   }
 
   #deliver(changes) {
@@ -234,6 +261,7 @@ export class Stream extends Emitter {
 
   #ended(connection, error) {
     if (connection.retry !== null) this.#backoff.base = connection.retry;
+    this.#transports.ended(connection, error);
     if (connection === this.#live) {
       this.#live = null;
       if (this.#members.size) this.#enter("reconnecting");
@@ -241,13 +269,16 @@ export class Stream extends Emitter {
       this.#next = null;
       if (error.status === 401) return this.#refuse([...this.#members.channels()], error);
       if (!error.temporary) return this.#refused(connection, error);
-      // Perhaps there is no room for two connections, here or there. The position is safe.
-      this.#live?.close();
-      this.#live = null;
-      this.#enter("reconnecting");
+      // Perhaps there is no room for two streams, here or there. The position is safe.
+      if (connection.transport === "sse" && this.#live?.transport === "sse") {
+        this.#live.close();
+        this.#live = null;
+      }
+      if (!this.#live) this.#enter("reconnecting");
     } else return;
     if (this.#next) return;
-    this.#schedule(Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000));
+    const fallsBack = connection.transport !== this.#transports.choice;
+    this.#schedule(fallsBack ? 0 : Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000));
   }
 
   async #refused(connection, error) {
@@ -269,8 +300,7 @@ export class Stream extends Emitter {
   }
 
   #stop(state) {
-    for (const connection of [this.#live, this.#next]) connection?.close();
-    this.#live = this.#next = null;
+    this.#hangUp();
     clearTimeout(this.#timer);
     this.#timer = null;
     if (!this.#members.size) this.#position = null;
@@ -279,11 +309,15 @@ export class Stream extends Emitter {
 
   /** Lets the connections go, to resume by and by. */
   #interrupt() {
-    for (const connection of [this.#live, this.#next]) connection?.close();
-    this.#live = this.#next = null;
+    this.#hangUp();
     if (!this.#members.size) return;
     this.#enter("reconnecting");
     this.#schedule(this.#backoff.next());
+  }
+
+  #hangUp() {
+    for (const connection of [this.#live, this.#next]) connection?.close();
+    this.#live = this.#next = null;
   }
 
   #wake() {
@@ -312,19 +346,10 @@ export class Stream extends Emitter {
  * Whether a stream says that it starts elsewhere than it was asked to. A reset follows, and should the
  * line break before it comes, resuming from that new position would hide that anything was lost.
  */
-function elsewhere(connection, { type, lastEventId }) {
-  return type === "stream-open" && Boolean(connection.position) && lastEventId !== connection.position;
+function elsewhere(connection, type, position) {
+  return type === "stream-open" && Boolean(connection.position) && position !== connection.position;
 }
 
 function sameSet(one, other) {
   return one.size === other.size && covers(one, other);
-}
-
-function parse(event) {
-  if (!event.data) return event.type === "keep-alive" ? {} : null;
-  try {
-    return JSON.parse(event.data);
-  } catch {
-    return null;
-  }
 }

@@ -8,7 +8,9 @@ import { SheetHead } from "./sheet.js";
 import { showStatus } from "./status.js";
 import { refusal } from "./toast.js";
 
-const { api, user, username, login } = document.body.dataset;
+const { api, key, user, username, login } = document.body.dataset;
+/** Changes come by Server-Sent Events, unless the address says `?transport=websocket`. */
+const transport = new URLSearchParams(location.search).get("transport") === "websocket" ? "websocket" : "sse";
 
 class Page {
   #app = document.querySelector(".app");
@@ -16,7 +18,7 @@ class Page {
   #sheet = document.getElementById("sheet");
   #notice = document.getElementById("panel-notice");
   #wide = matchMedia("(min-width: 720px)");
-  #client = new Realtime({ base: api });
+  #client = new Realtime({ base: api, transport, websocket: { key } });
   #lists = this.#client.collection("todo-lists", { params: { ordering: "name,id", limit: 500 } });
   #head = new SheetHead(this.#client, this.#lists, { id: user, username }, (id) => (this.#leaving = id));
   #sidebar = new ListsView(this.#lists, (id, options) => this.#open(id, options));
@@ -39,7 +41,7 @@ class Page {
   }
 
   #open(id, { focus = false, add = false } = {}) {
-    if (id !== this.#id) history.pushState({ from: "lists" }, "", `?list=${id}`);
+    if (id !== this.#id) history.pushState({ from: "lists" }, "", address(id));
     this.#show(id);
     if (add) this.#items.focus();
     else if (focus && !this.#wide.matches) this.#panel.focus();
@@ -54,7 +56,7 @@ class Page {
   }
 
   #away() {
-    history.replaceState(null, "", location.pathname);
+    history.replaceState(null, "", address(null));
     this.#show(null);
   }
 
@@ -69,7 +71,7 @@ class Page {
     const known = this.#lists.state === "live";
     const lists = this.#lists.items.filter(({ id }) => Number.isInteger(id));
     if (this.#id === null && known && this.#wide.matches && lists.length) {
-      history.replaceState(history.state, "", `?list=${lists[0].id}`);
+      history.replaceState(history.state, "", address(lists[0].id));
       return this.#show(lists[0].id);
     }
     const row = lists.find(({ id }) => id === this.#id) ?? null;
@@ -119,6 +121,14 @@ function blank(options) {
   element.className = "blank";
   element.append(notice(options));
   return element;
+}
+
+/** Where a list is shown, or none, by the same transport. */
+function address(id) {
+  const query = new URLSearchParams(location.search);
+  if (id === null) query.delete("list");
+  else query.set("list", id);
+  return `${location.pathname}${query.size ? `?${query}` : ""}`;
 }
 
 function fromAddress() {

@@ -1,0 +1,208 @@
+/**
+ * A stream by WebSocket, as if it were one of Server-Sent Events: it begins at a position, and what
+ * follows are all events of its channels, in the order of the log.
+ *
+ * A WebSocket subscribes channel by channel. Each is asked for from the same position on, and brings
+ * first what it has missed, in order, then its live events; but between what two channels have missed
+ * there is no order. So everything is held back until the server says that all of them have caught up.
+ * If only one channel has brought anything, its order is the log's. Otherwise the log itself is asked
+ * for what came since the position (`GET` of the stream's URL as JSON), in order; what comes meanwhile is
+ * live, on all channels.
+ * The same is done where some of the channels come by the socket already, as they do for a connection
+ * that is about to be replaced by this one: what they had since the position is not sent again.
+ */
+
+/** What presence is called in the log, and with what Pusher's clients call it. */
+const PRESENCE = {
+  "pusher_internal:member_added": ({ user_id: id, user_info: info }) => ["member.joined", { id, info }],
+  "pusher_internal:member_removed": ({ user_id: id }) => ["member.left", { id }],
+};
+
+export class WebSocketConnection {
+  transport = "websocket";
+  retry = null;
+
+  #http;
+  #url;
+  #socket;
+  #on;
+  #expected = new Set(); // channels that don't come yet
+  #lost = new Map(); // channels that were refused
+  #held = [];
+  #shared = false;
+  #state = "opening"; // then ordering, open, over
+  #start = null;
+  #reset = null;
+  #restarted = null;
+  #since = null;
+
+  /** Parameters as those of `SseConnection`, and the socket. */
+  constructor(http, url, socket, channels, position, on) {
+    this.channels = channels;
+    this.position = position;
+    this.#http = http;
+    this.#url = url;
+    this.#socket = socket;
+    this.#on = on;
+    socket.join(this);
+  }
+
+  /** For how long it has been open, in milliseconds; null if it never was. */
+  get lifetime() {
+    return this.#since === null ? null : Date.now() - this.#since;
+  }
+
+  /** Ends it without a word to anybody. */
+  close() {
+    this.#state = "over";
+    this.#socket.leave(this);
+  }
+
+  /** Ends it if it has been silent for too long. */
+  check() {
+    this.#socket.check();
+  }
+
+  // What the socket says
+
+  wants(name) {
+    return this.channels.has(name) && !this.#lost.has(name);
+  }
+
+  established() {
+    this.#since ??= Date.now();
+    for (const name of this.channels) {
+      const carried = this.#socket.carries(name);
+      if (carried !== false) this.#shared = true;
+      if (carried !== true) this.#expected.add(name);
+      if (carried === false) this.#socket.subscribe(name, this.position);
+    }
+    this.#proceed();
+  }
+
+  subscribed(name, position) {
+    if (!this.#expected.delete(name)) return;
+    this.#start ??= position;
+    this.#proceed();
+  }
+
+  refused(name, error) {
+    if (!this.channels.has(name)) return;
+    if (error.status !== 403) return this.ended(error);
+    this.#expected.delete(name);
+    if (this.#state === "open") return this.#hand([forbidden([name], error)]);
+    this.#lost.set(name, error);
+    this.#held = this.#held.filter(({ message }) => message.channel !== name);
+    if (this.#lost.size === this.channels.size) return this.ended(error);
+    if (this.#state === "opening") this.#proceed();
+  }
+
+  receive(frame) {
+    if (!this.wants(frame.channel) || this.#expected.has(frame.channel)) return;
+    const open = this.#state === "open";
+    if (frame.event === "stream-reset") {
+      if (!open) this.#reset = frame.data;
+      else if (frame.id !== this.#restarted) this.#hand([this.#restart(frame.data, frame.id)]);
+    } else if (!frame.event.startsWith("pusher_internal:") || frame.event in PRESENCE) {
+      if (open) this.#hand([delivery(frame)]);
+      else this.#held.push(delivery(frame));
+    }
+  }
+
+  level(position) {
+    if (this.#state === "open" && position) this.#hand([signal("keep-alive", null, position)]);
+    const waiting = this.#state === "opening" && this.#since !== null && !this.#expected.size;
+    if (!waiting || !position) return waiting;
+    this.#state = "ordering";
+    this.#open(position);
+    return false;
+  }
+
+  ended(error) {
+    if (this.#state === "over") return;
+    this.close();
+    this.#on.end(this, error);
+  }
+
+  // Opening
+
+  #proceed() {
+    if (!this.#expected.size) this.#socket.ping();
+  }
+
+  async #open(level) {
+    const missed = [];
+    const caughtUp = this.#held.length;
+    try {
+      if (!this.#reset && !this.#ordered()) await this.#ask(missed, caughtUp);
+    } catch (error) {
+      return this.ended(error);
+    }
+    if (this.#state === "over") return;
+    this.#state = "open";
+    const deliveries = [signal("stream-open", {}, this.#reset ? level : (this.position ?? this.#start))];
+    if (this.#lost.size) deliveries.push(forbidden([...this.#lost.keys()], [...this.#lost.values()][0]));
+    if (this.#reset) deliveries.push(this.#restart(this.#reset, level), ...this.#held.slice(caughtUp));
+    else deliveries.push(...missed.filter(({ message }) => this.wants(message.channel)), ...without(this.#held, missed));
+    this.#held = [];
+    this.#hand(deliveries);
+  }
+
+  /** Whether what is held is all there is, and in order. */
+  #ordered() {
+    if (this.position === null) return true;
+    return !this.#shared && new Set(this.#held.map(({ message }) => message.channel)).size < 2;
+  }
+
+  /**
+   * Reads the log from the position on, until it has no more, or until something of it has come live:
+   * what follows that is held already, in order.
+   */
+  async #ask(missed, caughtUp) {
+    const url = new URL(this.#url);
+    for (const name of this.channels) if (!this.#lost.has(name)) url.searchParams.append("channel", name);
+    let position = this.position;
+    for (;;) {
+      const { data } = await this.#http.get(url.href, { Accept: "application/json", "Last-Event-ID": position });
+      this.#reset ??= data.reset;
+      if (this.#reset || !data.events.length) return;
+      const page = data.events.map(({ id, event, data: message }) => ({ type: event, message, id, position: id }));
+      missed.push(...page);
+      if (without(page, this.#held.slice(caughtUp)).length < page.length) return;
+      position = data.last_event_id;
+    }
+  }
+
+  /** The server goes on elsewhere: with all channels, of which it tells one by one. */
+  #restart({ reason = "" }, position) {
+    this.#restarted = position;
+    return signal("stream-reset", { channels: [...this.channels], reason }, position);
+  }
+
+  #hand(deliveries) {
+    this.#on.events(this, deliveries);
+  }
+}
+
+function delivery({ event, channel, data, id = null, changed, mutation }) {
+  const [type, content] = PRESENCE[event]?.(data) ?? [event, data];
+  return { type, message: { channel, data: content, changed, mutation }, id, position: id ?? "" };
+}
+
+function signal(type, message, position) {
+  return { type, message, id: null, position };
+}
+
+function forbidden(channels, error) {
+  return signal("stream-error", { condition: "forbidden", text: error.message, channels }, "");
+}
+
+function key({ id, message }) {
+  return `${id} ${message.channel}`;
+}
+
+/** Those of `deliveries` that are not among `others`. */
+function without(deliveries, others) {
+  const keys = new Set(others.map(key));
+  return deliveries.filter((one) => one.id === null || !keys.has(key(one)));
+}

@@ -1,0 +1,122 @@
+"""What docs/deployment.md promises of what stands in front: nginx with its site, and PgBouncer."""
+
+import socket
+import ssl
+
+import httpx
+import pytest
+
+from tests.fronts import Nginx, PgBouncer
+from tests.servers import wait_until
+from tests.streams import Stream
+
+HOST = "todos.example.org"
+
+
+@pytest.fixture(scope="module")
+def proxied(make_server):
+    """A server as one is configured behind a proxy, with a keep-alive that no test waits for."""
+    return make_server(ALLOWED_HOSTS=f"127.0.0.1,{HOST}", SECURE_SSL_REDIRECT="1")
+
+
+@pytest.fixture
+def site(front, proxied):
+    return front(Nginx, proxied.port)
+
+
+@pytest.fixture
+def api(site, proxied):
+    """A client of the site, by TLS; it trusts nobody but the site's certificate."""
+    context = ssl.create_default_context(cafile=str(site.certificate))
+    with httpx.Client(
+        base_url=f"https://127.0.0.1:{site.port}",
+        headers={"Host": HOST},
+        verify=context,
+        timeout=20,
+    ) as client:
+        extensions = {"sni_hostname": HOST}
+        client.event_hooks["request"].append(lambda request: request.extensions.update(extensions))
+        login = {"username": "alice", "password": "realtime"}
+        token = client.post("/api/token/", json=login).json()["token"]
+        client.headers["Authorization"] = f"Token {token}"
+        yield client
+
+
+def test_events_pass_nginx_one_by_one(api):
+    todo_list = api.post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+    query = {"channel": f"private-todo-list.{todo_list}"}
+    with api.stream("GET", "/api/events/", params=query) as stream:
+        assert stream.status_code == 200
+        received = stream.iter_text()
+        text = ""
+        for word in ("one", "two", "three"):
+            answer = api.post("/api/todo-items/", json={"todo_list": todo_list, "text": word})
+            assert answer.status_code == 201
+            while f'"text":"{word}"' not in text:
+                text += next(received)
+
+
+def test_a_stream_of_a_hundred_long_names_passes_nginx(api):
+    names = [f"{'@' * 160}{n:03}" for n in range(100)]
+    query = "&".join(f"channel={name.replace('@', '%40')}" for name in names)
+    answer = api.get(f"/api/events/?{query}")
+    # Nobody may read such channels; but it is the application that says so.
+    assert answer.status_code == 403
+    assert "detail" in answer.json()
+
+
+def test_nginx_offers_http_2(site):
+    context = ssl.create_default_context(cafile=str(site.certificate))
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    address = ("127.0.0.1", site.port)
+    with (
+        socket.create_connection(address, timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as connection,
+    ):
+        assert connection.selected_alpn_protocol() == "h2"
+
+
+def test_the_client_s_address_and_scheme_pass_nginx(api):
+    # Without its scheme it would be redirected to https for ever.
+    assert api.get("/accounts/login/").status_code == 200
+    forged = {"X-Forwarded-For": "203.0.113.1", "X-Forwarded-Proto": "http"}
+    assert api.get("/accounts/login/", headers=forged).status_code == 200
+
+
+@pytest.fixture
+def pooled(front, postgres, make_server):
+    """A server whose connections come from a PgBouncer, and what else it is given."""
+
+    def make(**environ):
+        direct = make_server(postgres).environ["DATABASE_URL"]
+        pooler = front(PgBouncer, postgres)
+        url = pooler.url(direct.rpartition("/")[2])
+        return make_server(
+            DATABASE_URL=url, WEB_CONCURRENCY="2", REALTIME_TICK="0.1",
+            **{name: value.format(direct=direct) for name, value in environ.items()},
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.mark.parametrize("broker", ["direct", "none", "redis"])
+def test_a_pooler_of_transactions_will_do(pooled, request, broker):
+    environ = {"direct": {"REALTIME_BROKER_URL": "{direct}"}, "none": {}}.get(broker)
+    if environ is None:
+        environ = {"REDIS_URL": request.getfixturevalue("redis_server").url}
+    server = pooled(**environ)
+    channel = "private-todo-list.1"
+    with server.client() as api:
+        streams = [Stream(server.url, [channel], token=server.token()).opened() for _ in range(8)]
+        for n in range(10):
+            body = {"todo_list": 1, "text": f"{n}"}
+            assert api.post("/api/todo-items/", json=body).status_code == 201
+        for stream in streams:
+            assert [stream.change()[1]["data"]["text"] for _ in range(10)] == list("0123456789")
+            stream.close()
+    # Who relies on LISTEN through it is told that this won't do.
+    told = "leads to a pooler" in server.log
+    if broker == "none":
+        wait_until(lambda: "leads to a pooler" in server.log, "the warning")
+    else:
+        assert not told
