@@ -12,6 +12,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import parse_url
 
+from realtime.conf import are_proxies
+
 T = TypeVar("T")
 
 _FLAGS = {
@@ -117,6 +119,11 @@ class Environment:
         expected = "a URL like redis://localhost:6379/0"
         return self._read(name, "", _redis, expected, secret=True)
 
+    def proxies(self, name: str) -> str:
+        """URLs of GRIP proxies with commas between, empty if there are none."""
+        expected = "a URL like http://127.0.0.1:5561?key=secret, or several, separated by commas"
+        return self._read(name, "", _proxies, expected, secret=True)
+
     def database(self, name: str, default: str, pool_size: int = 10) -> dict[str, Any]:
         """Django's settings for the database at a URL; to PostgreSQL, a process has at most
         `pool_size` connections."""
@@ -216,6 +223,12 @@ def _rate(text: str) -> str:
 
 def _redis(text: str) -> str:
     parse_url(text)
+    return text
+
+
+def _proxies(text: str) -> str:
+    if not are_proxies(text):
+        raise ValueError
     return text
 
 

@@ -241,6 +241,8 @@ PUSHER_WEBHOOK_URLS = env.urls("PUSHER_WEBHOOK_URLS")
 
 if REDIS_URL:
     REALTIME_BROKER_URL = REDIS_URL
+if GRIP_URL := env.proxies("GRIP_URL"):
+    REALTIME_GRIP_URL = GRIP_URL
 globals().update(from_environ(env.environ))
 
 LOGGING = {

@@ -1,8 +1,13 @@
 """The books of a worker: what it holds, as the database and the other workers know it."""
 
+import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
+
+from realtime import authorizations
 from realtime.conf import pusher_app
 from realtime.desk import Desk
 from realtime.events import Event
@@ -14,6 +19,8 @@ from realtime.slots import Slots
 from realtime.subscriber import AnySubscriber
 from realtime.tally import COUNT, Tally
 from realtime.watchlists import Watchlists
+
+logger = logging.getLogger(__name__)
 
 
 class Books:
@@ -29,7 +36,13 @@ class Books:
     def open(self, hub: Hub) -> list[Coroutine[Any, Any, None]]:
         """Begins to take down what happens at the hub; the jobs to run from now on."""
         hub.on_change(self._changed)
-        jobs = [self._desk.keep(), self.slots.keep(), self.roster.keep(), self.watchlists.keep()]
+        jobs = [
+            self._desk.keep(),
+            self.slots.keep(),
+            self.roster.keep(),
+            self.watchlists.keep(),
+            self._keep_authorizations(hub),
+        ]
         if pusher_app() is not None:
             self._tally = Tally(self._desk, hub)
             jobs.append(self._tally.keep())
@@ -58,6 +71,17 @@ class Books:
         """Leaves everything to the others; call it once the jobs have ended."""
         await self.slots.close()
         self._desk.close()
+
+    async def _keep_authorizations(self, hub: Hub) -> None:
+        """Has the signatures of open connections remembered for as long as these last."""
+        while True:
+            await asyncio.sleep(authorizations.RENEWAL)
+            named = [subscriber.socket_id for subscriber in hub if subscriber.socket_id]
+            try:
+                await self._desk.run(authorizations.renew, named)
+            except (DatabaseError, InterfaceError) as error:
+                # They are remembered for much longer than until the next time.
+                logger.warning("Authorizations can't be renewed: %s", error)
 
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally:

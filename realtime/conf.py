@@ -23,9 +23,6 @@ BROKERS = {
 }
 """Schemes of ``REALTIME_BROKER_URL``, and what class is for them."""
 
-_ALIASES = {"GRIP_URL": "REALTIME_GRIP_URL"}
-"""What a setting is called where others read it too: Pushpin's own tools, and hosts that set it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -98,8 +95,6 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {PREFIX + field.name: field for field in fields(Settings)}
     found: dict[str, Any] = {}
     for name in sorted(environ):
-        if name in _ALIASES and environ[name]:
-            found[_ALIASES[name]] = _url(name, environ[name], _URLS[_ALIASES[name]])
         if not name.startswith(PREFIX):
             continue
         if name not in known:
@@ -139,7 +134,8 @@ def _is_broker(url: str) -> bool:
     return url.partition(":")[0] in BROKERS
 
 
-def _are_proxies(urls: str) -> bool:
+def are_proxies(urls: str) -> bool:
+    """Whether these are URLs of GRIP proxies, with their keys and commas between."""
     return all(_is_proxy(url.strip()) for url in urls.split(","))
 
 
@@ -160,8 +156,8 @@ _URLS = {
         "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
     ),
     "REALTIME_GRIP_URL": (
-        _are_proxies,
-        "a URL like http://127.0.0.1:5561?iss=pushpin&key=secret, or several with commas between",
+        are_proxies,
+        "a URL like http://127.0.0.1:5561?key=secret, or several, separated by commas",
     ),
 }
 

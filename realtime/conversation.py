@@ -3,14 +3,18 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import frames, pusher, sequencer, subscribing
+from realtime import actions, codes, frames, pusher, sequencer, subscribing, webhooks
 from realtime.bridge import Bridge, Message, Receive, Send
 from realtime.conf import settings
-from realtime.events import Batch
+from realtime.events import Batch, Event, data_to_text
+from realtime.exceptions import InvalidMember, PresenceFull
 from realtime.held import Writer, catch_up, hold
+from realtime.names import is_cache
 from realtime.signatures import App
 from realtime.sockets import Socket
 from realtime.stream import Opening
@@ -39,6 +43,7 @@ class Conversation:
                 client_events=settings.MAX_CLIENT_EVENTS,
             ),
         )
+        self._unwatch: Callable[[], None] = _nothing
 
     async def run(self, slot: int, receive: Receive, send: Send) -> None:
         """Goes on until either side leaves."""
@@ -49,7 +54,12 @@ class Conversation:
 
         self._writer = Writer(self._socket, pass_on)
         sending, receiving = self._send(send), self._receive(receive)
-        await hold(self._worker, self._socket, slot, sending, receiving)
+        try:
+            await hold(self._worker, self._socket, slot, sending, receiving)
+        finally:
+            self._unwatch()
+            if user := self._protocol.user:
+                self._worker.roster.sign_out(self._socket.socket_id, user.user_id)
 
     async def _send(self, send: Send) -> None:
         socket = self._socket
@@ -70,24 +80,36 @@ class Conversation:
             if action is not None and not self._socket.ended:
                 await self._do(action)
 
-    async def _do(self, action: pusher.Action) -> None:
+    async def _do(self, action: actions.Action) -> None:
         socket = self._socket
         match action:
-            case pusher.Reply(frame):
+            case actions.Reply(frame):
                 socket.write(frame)
-            case pusher.Ping():
+            case actions.Ping():
                 level = self._hub.is_level(socket)
                 socket.write(frames.pong(self._hub.position if level else None))
-            case pusher.Subscribe():
-                await self._subscribe(action)
-            case pusher.Unsubscribe(channel):
+            case actions.Subscribe():
+                await self._try(self._subscribe(action))
+            case actions.Unsubscribe(channel):
                 self._hub.drop(socket, [channel])
-            case pusher.Relay(event):
-                sequencer.broker().publish(Batch((event,)))
-            case pusher.Close(code, reason):
+            case actions.Relay(event):
+                self._relay(event)
+            case actions.SignIn():
+                await self._try(self._sign_in(action))
+            case actions.Close(code, reason):
                 socket.close(code, reason)
 
-    async def _subscribe(self, wanted: pusher.Subscribe) -> None:
+    async def _try(self, asking: Coroutine[Any, Any, None]) -> None:
+        try:
+            await asking
+        except (DatabaseError, InterfaceError) as error:
+            # The client tries again, from where it is.
+            logger.warning("What a client asks for can't be decided on: %s", error)
+            self._socket.close(codes.OVER_CAPACITY, "Come back later.")
+
+    # Subscriptions
+
+    async def _subscribe(self, wanted: actions.Subscribe) -> None:
         here = self._hub.position
         try:
             if subscribing.is_immediate(wanted):
@@ -96,18 +118,41 @@ class Conversation:
                 start = await self._bridge.run(subscribing.prepare, wanted, here, self._hub)
         except subscribing.Forbidden:
             self._socket.forbid([wanted.channel])
-        except (DatabaseError, InterfaceError) as error:
-            # The client tries again, from where it is.
-            logger.warning("A subscription could not be decided on: %s", error)
-            self._socket.close(pusher.OVER_CAPACITY, "Come back later.")
-        else:
+            return
+        if wanted.member is None:
             await self._begin(wanted.channel, start)
-            self._worker.welcome(self._socket, here)
+        else:
+            await self._join(wanted.channel, wanted.member, start)
+        self._worker.welcome(self._socket, here)
 
-    async def _begin(self, channel: str, start: subscribing.Start) -> None:
+    async def _join(self, channel: str, member: actions.Member, start: subscribing.Start) -> None:
+        roster, socket = self._worker.roster, self._socket
+        try:
+            snapshot = await roster.join(channel, socket.socket_id, member.user_id, member.info)
+        except PresenceFull as error:
+            socket.write(frames.subscription_error(channel, *codes.FULL, str(error)))
+            return
+        except InvalidMember as error:
+            socket.write(frames.subscription_error(channel, *codes.TOO_LARGE, str(error)))
+            return
+        self._protocol.members[channel] = member.user_id
+        socket.versions[channel] = snapshot.version
+        try:
+            await self._begin(channel, start, snapshot.presence)
+        except BaseException:
+            # Only who is subscribed leaves by itself.
+            roster.leave(channel, socket.socket_id)
+            raise
+
+    async def _begin(self, channel: str, start: subscribing.Start, data: str = "{}") -> None:
         socket, opening = self._socket, start.opening
-        socket.write(frames.subscription_succeeded(channel, opening.position))
+        socket.write(frames.subscription_succeeded(channel, opening.position, data))
         await self._replay(channel, opening)
+        if start.cached is not None:
+            socket.replay(start.cached)
+        elif start.anew and is_cache(channel):
+            socket.write(frames.cache_miss(channel))
+            webhooks.notify("cache_miss", channel=channel)
         subscription = Subscription(opening.upto, start.grant)
         async for page in catch_up(
             self._hub, self._bridge, socket, [channel], subscription.position
@@ -125,10 +170,48 @@ class Conversation:
         for event in page.events:
             self._socket.replay(event)
 
+    # Users
+
+    async def _sign_in(self, wanted: actions.SignIn) -> None:
+        socket = self._socket
+        try:
+            socket.grant = await self._bridge.run(subscribing.grounds_of, wanted)
+        except subscribing.Forbidden:
+            socket.write(frames.error(codes.UNAUTHORIZED, "You are not logged in any more."))
+            return
+        socket.user_id = wanted.user.user_id
+        self._protocol.user = wanted.user
+        self._worker.roster.sign_in(socket.socket_id, socket.user_id)
+        socket.write(frames.signin_success(wanted.user_data))
+        self._unwatch()
+        if wanted.watchlist:
+            self._unwatch = self._worker.watchlists.watch(wanted.watchlist, self._show)
+
+    def _show(self, online: list[str], offline: list[str]) -> None:
+        self._socket.write(frames.watchlist_events(online, offline))
+
+    # Client events
+
+    def _relay(self, event: Event) -> None:
+        sequencer.broker().publish(Batch((event,)))
+        sender = {"user_id": event.user_id} if event.user_id else {}
+        webhooks.notify(
+            "client_event",
+            channel=event.channel,
+            event=event.type,
+            data=data_to_text(event.data),
+            socket_id=event.exclude,
+            **sender,
+        )
+
 
 def close(code: int, reason: str) -> Message:
     """How ASGI ends a WebSocket."""
     return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def _nothing() -> None:
+    """There is no watchlist yet."""
 
 
 def _new_socket_id() -> str:

@@ -8,37 +8,50 @@ don't know it ignore it.
 import json
 from typing import Any
 
-from realtime.events import Event, EventId, dumps, loads
-from realtime.exceptions import InvalidEvent
+from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event, EventId, data_to_text, dumps
+from realtime.names import is_presence
 
 TRANSPORT = "websocket"
+
+_MEMBERS = {
+    MEMBER_JOINED: "pusher_internal:member_added",
+    MEMBER_LEFT: "pusher_internal:member_removed",
+}
 
 
 def encode(event: Event) -> str:
     """`event` as a WebSocket carries it; encoded once however many there are."""
     frame: str | None = event.frames.get(TRANSPORT)
     if frame is None:
-        extras: dict[str, Any] = {
-            "changed": event.changed,
-            "mutation": event.mutation,
-            "id": event.id and str(event.id),
-        }
-        frame = event.frames[TRANSPORT] = _frame(
-            event.type, data_text(event.data), channel=event.channel, **extras
-        )
+        frame = event.frames[TRANSPORT] = _encode(event)
     return frame
 
 
-def data_text(data: str) -> str:
-    """What a client gets as the data of an event: JSON as it is; but a string bare, unless that
-    would pass for JSON, which clients decode if they can."""
-    if data.startswith('"'):
-        value = str(json.loads(data))
-        try:
-            loads(value)
-        except InvalidEvent:
-            return value
-    return data
+def _encode(event: Event) -> str:
+    if event.type in _MEMBERS and is_presence(event.channel):
+        return _member(event)
+    return _frame(
+        event.type,
+        data_to_text(event.data),
+        channel=event.channel,
+        changed=event.changed,
+        mutation=event.mutation,
+        user_id=event.user_id or None,
+        id=event.id and str(event.id),
+    )
+
+
+def _member(event: Event) -> str:
+    member = json.loads(event.data)
+    data = {"user_id": member["id"]}
+    if event.type == MEMBER_JOINED:
+        data["user_info"] = member["info"]
+    return _frame(
+        _MEMBERS[event.type],
+        dumps(data),
+        channel=event.channel,
+        id=event.id and str(event.id),
+    )
 
 
 def connection_established(socket_id: str, activity_timeout: float) -> str:
@@ -68,10 +81,27 @@ def subscription_succeeded(channel: str, position: EventId, data: str = "{}") ->
     return _frame("pusher_internal:subscription_succeeded", data, channel=channel, id=str(position))
 
 
-def subscription_error(channel: str, kind: str, text: str, status: int) -> str:
+def subscription_error(channel: str, kind: str, status: int, text: str) -> str:
     """There is no subscription, or it has ended."""
     data = {"type": kind, "error": text, "status": status}
     return _frame("pusher:subscription_error", data, channel=channel)
+
+
+def cache_miss(channel: str) -> str:
+    """The cache channel has no last event."""
+    return _frame("pusher:cache_miss", None, channel=channel)
+
+
+def signin_success(user_data: str) -> str:
+    """The connection is a user's."""
+    return _frame("pusher:signin_success", {"user_data": user_data})
+
+
+def watchlist_events(online: list[str], offline: list[str]) -> str:
+    """Who of those that are watched has come, and who has gone."""
+    users = (("online", online), ("offline", offline))
+    events = [{"name": name, "user_ids": ids} for name, ids in users if ids]
+    return _frame("pusher_internal:watchlist_events", dumps({"events": events}))
 
 
 def stream_reset(channel: str, position: EventId, reason: str) -> str:
@@ -80,5 +110,5 @@ def stream_reset(channel: str, position: EventId, reason: str) -> str:
 
 
 def _frame(name: str, data: Any, **members: Any) -> str:
-    frame = {"event": name, "data": data}
-    return dumps(frame | {key: value for key, value in members.items() if value is not None})
+    frame = {"event": name, "data": data, **members}
+    return dumps({key: value for key, value in frame.items() if value is not None})

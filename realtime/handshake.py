@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import pusher
+from realtime import codes
 from realtime.bridge import UPGRADE
 from realtime.conf import pusher_app
 from realtime.grants import Grant
@@ -60,14 +60,14 @@ class HandshakeView(APIView):
             raise PermissionDenied("A page of this origin may not connect with this cookie.")
         app = pusher_app()
         if app is None or key != app.key:
-            return _sent_away(pusher.NO_APP, "There is no application of this key.")
+            return _sent_away(codes.NO_APP, "There is no application of this key.")
         if refusal := _version(self.query.get("protocol", "")):
             return _sent_away(*refusal)
         holder: Worker = request._request.META[UPGRADE]
         grant = Grant.of(request)
         slot = holder.slots.quotas.take(grant.owner, quota(grant))
         if slot is None:
-            return _sent_away(pusher.QUOTA, "You have too many connections open.")
+            return _sent_away(codes.QUOTA, "You have too many connections open.")
         return _answer(Admission(slot))
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
@@ -80,11 +80,11 @@ class HandshakeView(APIView):
 
 def _version(text: str) -> tuple[int, str] | None:
     if not text:
-        return pusher.NO_VERSION, f"Name the protocol: ?protocol={pusher.VERSION}"
+        return codes.NO_VERSION, f"Name the protocol: ?protocol={codes.VERSION}"
     if not (text.isascii() and text.isdigit()):
-        return pusher.BAD_VERSION, "The protocol's version is not a number."
-    if text.lstrip("0") != str(pusher.VERSION):
-        return pusher.UNSUPPORTED_VERSION, f"Only version {pusher.VERSION} is spoken here."
+        return codes.BAD_VERSION, "The protocol's version is not a number."
+    if text.lstrip("0") != str(codes.VERSION):
+        return codes.UNSUPPORTED_VERSION, f"Only version {codes.VERSION} is spoken here."
     return None
 
 

@@ -11,33 +11,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from realtime import frames
-from realtime.events import Event, check_type, dumps, loads
+from realtime import codes, frames
+from realtime.actions import (
+    Action,
+    Close,
+    Member,
+    Ping,
+    Relay,
+    Reply,
+    SignIn,
+    Subscribe,
+    Unsubscribe,
+)
+from realtime.events import Event, check_type, data_from_text, dumps, loads
 from realtime.exceptions import InvalidChannel, InvalidEvent
 from realtime.names import CONTROL, USER, check_name, is_encrypted, is_presence, is_private
 from realtime.signatures import App, matches
-
-VERSION = 7
-
-# Close codes, and codes of errors. pusher-js stays away after 4000 to 4099 and from 4300 on, comes
-# back in a second after 4100 to 4199, and at once after 4200 to 4299.
-TOO_BIG = 1009
-TLS_ONLY = 4000
-NO_APP = 4001
-QUOTA = 4004
-NO_PATH = 4005
-BAD_VERSION = 4006
-UNSUPPORTED_VERSION = 4007
-NO_VERSION = 4008
-UNAUTHORIZED = 4009
-OVER_CAPACITY = 4100
-SILENT = 4201
-CLIENT_EVENT_REFUSED = 4301
-WATCHLIST_LIMIT = 4302
-
-# Statuses of subscription errors.
-_BAD_NAME = 4009
-_TOO_MANY = 4100
 
 _CLIENT = "client-"
 _USER_ID = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,128}")
@@ -62,74 +51,6 @@ class Limits:
     """Client events in a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """Who somebody is to the others on a presence channel."""
-
-    user_id: str
-    info: Any = None
-
-
-# What is to be done
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Send this."""
-
-    frame: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Answer that the connection lives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """Subscribe, if the grounds of `auth` still hold."""
-
-    channel: str
-    auth: str
-    last_event_id: str = ""
-    member: Member | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
-    """End a subscription, if there is one."""
-
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """Send this to the others."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class SignIn:
-    """Note whose connection it is, if the grounds of `auth` still hold."""
-
-    auth: str
-    user: Member
-    user_data: str
-    watchlist: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End the connection."""
-
-    code: int
-    reason: str
-
-
-Action = Reply | Ping | Subscribe | Unsubscribe | Relay | SignIn | Close
-
-
 class _Wrong(Exception):
     """The message can't be acted on; what the client is told."""
 
@@ -145,17 +66,12 @@ class Connection:
         self.socket_id = socket_id
         self.user: Member | None = None
         """Who has signed in."""
+        self.members: dict[str, str] = {}
+        """As whom the client is on presence channels."""
         self._app = app
         self._channels = channels
         self._limits = limits
         self._allowance = _Allowance(limits.client_events)
-        self._handlers: dict[str, Callable[[dict[str, Any]], Action | None]] = {
-            "pusher:ping": lambda message: Ping(),
-            "pusher:pong": lambda message: None,
-            "pusher:subscribe": self._subscribe,
-            "pusher:unsubscribe": self._unsubscribe,
-            "pusher:signin": self._sign_in,
-        }
 
     def receive(self, text: str | None, now: float) -> Action | None:
         """What to do about a message, which is None if it was no text; `now` is in seconds."""
@@ -163,17 +79,19 @@ class Connection:
             if text is None:
                 raise _error(None, "Messages are text.")
             if len(text) > self._limits.message:
-                return Close(TOO_BIG, f"A message has at most {self._limits.message} characters.")
+                return Close(
+                    codes.TOO_BIG, f"A message has at most {self._limits.message} characters."
+                )
             message = _object(text, "A message is a JSON object.")
             name = message.get("event")
             if not isinstance(name, str):
                 raise _error(None, "A message has a text as its event.")
             if name.startswith(_CLIENT):
                 return self._relay(name, message, now)
-            handler = self._handlers.get(name)
+            handler = _HANDLERS.get(name)
             if handler is None:
                 raise _error(None, f"There is no event {name[:200]}.")
-            return handler(message)
+            return handler(self, message)
         except _Wrong as wrong:
             return Reply(wrong.frame)
 
@@ -187,7 +105,7 @@ class Connection:
             raise _error(None, f"Existing subscription to channel {channel}")
         if len(self._channels) >= self._limits.channels:
             limit = f"A connection has at most {self._limits.channels} channels."
-            raise _rejected(channel, "LimitReached", limit, _TOO_MANY)
+            raise _rejected(channel, codes.FULL, limit)
         if channel.startswith(USER):
             if self.user is None or channel != USER + self.user.user_id:
                 raise _unauthorized(channel, "This channel is for who has signed in as this user.")
@@ -195,7 +113,7 @@ class Connection:
         try:
             check_name(channel)
         except InvalidChannel as error:
-            raise _rejected(channel, "LimitReached", str(error), _BAD_NAME) from error
+            raise _rejected(channel, codes.BAD_NAME, str(error)) from error
         if channel == CONTROL:
             raise _unauthorized(channel, "This channel is the workers' own.")
         if not is_private(channel):
@@ -226,18 +144,18 @@ class Connection:
         data = _data(message)
         auth, user_data = _text(data, "auth", ""), _text(data, "user_data", "")
         if not matches(auth, self._app.user_auth(self.socket_id, user_data)):
-            raise _error(UNAUTHORIZED, "The signature is not valid.")
-        user = _object(user_data, "user_data is not a JSON object.", UNAUTHORIZED)
+            raise _error(codes.UNAUTHORIZED, "The signature is not valid.")
+        user = _object(user_data, "user_data is not a JSON object.", codes.UNAUTHORIZED)
         user_id = user.get("id")
         if not _is_user_id(user_id):
-            raise _error(UNAUTHORIZED, _ID_RULE)
+            raise _error(codes.UNAUTHORIZED, _ID_RULE)
         if self.user is not None and self.user.user_id != user_id:
-            raise _error(UNAUTHORIZED, "The connection has signed in as another user.")
+            raise _error(codes.UNAUTHORIZED, "The connection has signed in as another user.")
         watchlist = user.get("watchlist") or []
         if not isinstance(watchlist, list) or not all(map(_is_user_id, watchlist)):
-            raise _error(UNAUTHORIZED, "A watchlist is a list of users' ids.")
+            raise _error(codes.UNAUTHORIZED, "A watchlist is a list of users' ids.")
         if len(watchlist) > _MAX_WATCHLIST:
-            raise _error(WATCHLIST_LIMIT, f"A watchlist has at most {_MAX_WATCHLIST} users.")
+            raise _error(codes.WATCHLIST_LIMIT, f"A watchlist has at most {_MAX_WATCHLIST} users.")
         member = Member(str(user_id), user.get("user_info"))
         return SignIn(auth, member, user_data, tuple(dict.fromkeys(watchlist)))
 
@@ -255,9 +173,19 @@ class Connection:
             data = client_data(message.get("data"))
             if len(data) > self._limits.client_event:
                 raise _refused(f"Data has at most {self._limits.client_event} characters.")
-            return Relay(Event(channel, check_type(name), data, exclude=self.socket_id))
+            kind, user_id = check_type(name), self.members.get(channel, "")
+            return Relay(Event(channel, kind, data, exclude=self.socket_id, user_id=user_id))
         except InvalidEvent as error:
             raise _refused(str(error)) from error
+
+
+_HANDLERS: dict[str, Callable[[Connection, dict[str, Any]], Action | None]] = {
+    "pusher:ping": lambda connection, message: Ping(),
+    "pusher:pong": lambda connection, message: None,
+    "pusher:subscribe": Connection._subscribe,
+    "pusher:unsubscribe": Connection._unsubscribe,
+    "pusher:signin": Connection._sign_in,
+}
 
 
 class _Allowance:
@@ -280,10 +208,7 @@ class _Allowance:
 
 def client_data(data: Any) -> str:
     """An event's data for what a client sends as such: any JSON, or a text that holds it."""
-    if isinstance(data, str):
-        with suppress(InvalidEvent):
-            return dumps(loads(data))
-    return dumps(data)
+    return data_from_text(data) if isinstance(data, str) else dumps(data)
 
 
 def _is_user_id(value: object) -> bool:
@@ -332,12 +257,12 @@ def _error(code: int | None, text: str) -> _Wrong:
 
 
 def _refused(text: str) -> _Wrong:
-    return _error(CLIENT_EVENT_REFUSED, text)
+    return _error(codes.CLIENT_EVENT_REFUSED, text)
 
 
-def _rejected(channel: str, kind: str, text: str, status: int) -> _Wrong:
-    return _Wrong(frames.subscription_error(channel, kind, text, status))
+def _rejected(channel: str, why: tuple[str, int], text: str) -> _Wrong:
+    return _Wrong(frames.subscription_error(channel, *why, text))
 
 
 def _unauthorized(channel: str, text: str) -> _Wrong:
-    return _rejected(channel, "AuthError", text, 401)
+    return _rejected(channel, codes.UNSIGNED, text)

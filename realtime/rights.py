@@ -37,6 +37,13 @@ def terminate(user_id: str) -> None:
     append([Event(CONTROL, TERMINATE, dumps(user_id))], database())
 
 
+def terminated(event: Event) -> str:
+    """The id of the user whose connections an event ends; empty for any other event."""
+    if event.channel != CONTROL or event.type != TERMINATE:
+        return ""
+    return str(json.loads(event.data))
+
+
 def doubtful(events: Iterable[Event], subscribed: Collection[str]) -> set[str]:
     """The channels among those subscribed to whose rights these events may have ended."""
     found: set[str] = set()

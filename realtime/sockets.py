@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+from typing import Any
 
-from realtime import frames, pusher
+from realtime import codes, frames
 from realtime.conf import settings
 from realtime.events import Event, EventId
+from realtime.members import version
 from realtime.subscriber import Subscriber
 
 FORBIDDEN = "You may not read this channel any more."
@@ -18,7 +20,7 @@ later, and not all at once."""
 class Socket(Subscriber[str]):
     """It speaks in frames of Pusher's protocol, and ends by a code."""
 
-    __slots__ = ("_loop", "code", "heard", "reason")
+    __slots__ = ("_loop", "code", "grant", "heard", "reason", "user_id", "versions")
 
     def __init__(self, *, limit: int, socket_id: str) -> None:
         super().__init__(limit=limit, socket_id=socket_id)
@@ -27,13 +29,37 @@ class Socket(Subscriber[str]):
         self.reason = ""
         self.heard = self._loop.time()
         """When the client last sent something."""
+        self.user_id = ""
+        """Who has signed in."""
+        self.grant: Any = None
+        """On what grounds; None if these can't end."""
+        self.versions: dict[str, int] = {}
+        """Of presence channels, what the client has been told of their members."""
+
+    @property
+    def grants(self) -> set[Any]:
+        return super().grants | ({self.grant} if self.grant is not None else set())
 
     def encode(self, event: Event) -> str:
         return frames.encode(event)
 
+    def replay(self, event: Event) -> None:
+        """Writes an event, unless the client knows it, or has caused it itself."""
+        known = self.versions.get(event.channel)
+        if known is None or (version(event) or known + 1) > known:
+            super().replay(event)
+
     def forbid(self, channels: list[str]) -> None:
         for channel in channels:
-            self.write(frames.subscription_error(channel, "AuthError", FORBIDDEN, 403))
+            self.write(frames.subscription_error(channel, *codes.FORBIDDEN, FORBIDDEN))
+
+    def revoke(self, grant: Any) -> None:
+        if grant == self.grant:
+            self.close(codes.UNAUTHORIZED, "You are not logged in any more.")
+
+    def terminate(self, user_id: str) -> None:
+        if user_id == self.user_id:
+            self.close(codes.UNAUTHORIZED, "The connections of this user were ended.")
 
     def reset(self, position: EventId, reason: str) -> None:
         for channel in self.channels:
@@ -42,13 +68,13 @@ class Socket(Subscriber[str]):
     def keep_alive(self, position: EventId | None) -> None:
         silent = self._loop.time() - self.heard
         if silent > 2 * settings.ACTIVITY_TIMEOUT:
-            self.close(pusher.SILENT, "No answer to a ping.")
+            self.close(codes.SILENT, "No answer to a ping.")
         elif silent > settings.ACTIVITY_TIMEOUT:
             self.write(frames.ping())
 
     def retire(self) -> None:
         delay = random.uniform(0, _DRAINING)  # noqa: S311 - spreads load, guards nothing
-        self._loop.call_later(delay, self.close, pusher.OVER_CAPACITY, "This process ends.")
+        self._loop.call_later(delay, self.close, codes.OVER_CAPACITY, "This process ends.")
 
     def close(self, code: int, reason: str) -> None:
         """Ends the connection by a code; the first one counts."""

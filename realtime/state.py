@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from realtime import log, occupancy, presence
-from realtime.bodies import text
-from realtime.events import MEMBER_JOINED, MEMBER_LEFT
+from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event, data_to_text
 from realtime.exceptions import InvalidBody
 from realtime.names import USER, is_cache, is_presence
 
@@ -65,9 +64,14 @@ def users(name: str) -> list[str]:
     return list(presence.members(name))
 
 
+def cached(name: str) -> tuple[Event, float] | None:
+    """The event that a cache channel keeps for those who come, and its age in seconds."""
+    return log.newest(name, CACHE_MAX_AGE, but=(MEMBER_JOINED, MEMBER_LEFT))
+
+
 def _cached(name: str) -> dict[str, Any] | None:
-    newest = log.newest(name, CACHE_MAX_AGE, but=(MEMBER_JOINED, MEMBER_LEFT))
+    newest = cached(name)
     if newest is None:
         return None
     event, age = newest
-    return {"data": text(event.data), "ttl": int(CACHE_MAX_AGE - age)}
+    return {"data": data_to_text(event.data), "ttl": int(CACHE_MAX_AGE - age)}

@@ -83,6 +83,9 @@ class Subscriber(ABC, Generic[Frame]):
     def revoke(self, grant: Any) -> None:
         """Called when a grant has ended, after `forbid` for the channels that rested on it."""
 
+    def terminate(self, user_id: str) -> None:
+        """Ends the connection if it has signed in as this user."""
+
     # Grounds
 
     @property

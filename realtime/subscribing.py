@@ -1,19 +1,20 @@
-"""Whether a connection may subscribe, and from where: what has to be asked of the database."""
+"""Whether a connection may subscribe or sign in, and from where it starts: what the database is
+asked for."""
 
 from dataclasses import dataclass
 
-from realtime import rights
+from realtime import authorizations, rights, state
+from realtime.actions import SignIn, Subscribe
 from realtime.channels import registry
-from realtime.events import EventId
-from realtime.grants import Grant
+from realtime.events import Event, EventId
+from realtime.grants import Grant, users
 from realtime.hub import Hub
-from realtime.names import is_private
-from realtime.pusher import Subscribe
+from realtime.names import USER, is_cache, is_private
 from realtime.stream import Opening, opening
 
 
 class Forbidden(Exception):
-    """The subscription's grounds don't hold (any more)."""
+    """The grounds don't hold (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,20 @@ class Start:
 
     opening: Opening
     grant: Grant | None = None
+    cached: Event | None = None
+    """The last event of a cache channel, before the opening's position."""
+    anew: bool = True
+    """Whether it is no continuation of an earlier subscription."""
 
 
 def is_immediate(wanted: Subscribe) -> bool:
-    """Whether nothing has to be asked: anybody may hear the channel from now on."""
-    return not (wanted.last_event_id or is_private(wanted.channel) or _grounds(wanted))
+    """Whether nothing has to be asked: whoever knows the channel may hear it from now on."""
+    name = wanted.channel
+    return not (wanted.last_event_id or is_private(name) or is_cache(name) or _is_ruled(name))
 
 
 def prepare(wanted: Subscribe, here: EventId, hub: Hub) -> Start:
-    """Asks; `here` is where the subscription starts that resumes from nowhere. Raises `Forbidden`.
+    """Asks; `here` is where a subscription starts that resumes from nowhere. Raises `Forbidden`.
 
     The position is older than the answer of whether it may: a right that ends in between is an
     event to come.
@@ -43,12 +49,42 @@ def prepare(wanted: Subscribe, here: EventId, hub: Hub) -> Start:
     grant = _grounds(wanted)
     if grant is not None and rights.lost([(grant, frozenset(channels))])[0]:
         raise Forbidden
-    return Start(start, grant)
+    anew = start.reset is not None or not wanted.last_event_id
+    cached = None
+    if anew and is_cache(wanted.channel):
+        start, cached = _with_cached(wanted.channel, start)
+    return Start(start, grant, cached, anew)
+
+
+def grounds_of(wanted: SignIn) -> Grant | None:
+    """What a connection rests on that signs in; None if its signature is from elsewhere. Raises
+    `Forbidden`."""
+    grant = authorizations.grant_for(wanted.auth)
+    if grant is not None and grant not in users([grant]):
+        raise Forbidden
+    return grant
+
+
+def _is_ruled(name: str) -> bool:
+    return not name.startswith(USER) and registry.is_declared(name)
 
 
 def _grounds(wanted: Subscribe) -> Grant | None:
     """What the right to a channel rests on; None if whoever knows its name may hear it, or has the
     word of somebody who has the application's secret."""
     if is_private(wanted.channel):
-        return None
-    return Grant() if registry.is_declared(wanted.channel) else None
+        return authorizations.grant_for(wanted.auth)
+    return Grant() if _is_ruled(wanted.channel) else None
+
+
+def _with_cached(name: str, start: Opening) -> tuple[Opening, Event | None]:
+    newest = state.cached(name)
+    if newest is None:
+        return start, None
+    event = newest[0]
+    if event.position.seq > start.upto.seq:
+        # It has come meanwhile: so the subscription starts there, not to get it twice.
+        start = Opening(
+            start.position if start.reset else event.position, event.position, reset=start.reset
+        )
+    return start, event

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from realtime import pusher
+from realtime import codes
 from realtime.bridge import Bridge, Receive, Response, Scope, Send, body, start
 from realtime.conf import pusher_app
 from realtime.conversation import Conversation, close
@@ -32,11 +32,11 @@ class Admission:
         if DECIDED in response.headers:
             return cls(*json.loads(response.body))
         if response.status == 301:
-            return cls(code=pusher.TLS_ONLY, reason="Only by TLS.")
+            return cls(code=codes.TLS_ONLY, reason="Only by TLS.")
         if response.status >= 500:
-            return cls(code=pusher.OVER_CAPACITY, reason="Come back later.")
+            return cls(code=codes.OVER_CAPACITY, reason="Come back later.")
         if response.status < 400 or response.status == 404:
-            return cls(code=pusher.NO_PATH, reason="There is nothing to talk to at this path.")
+            return cls(code=codes.NO_PATH, reason="There is nothing to talk to at this path.")
         return None
 
 
@@ -44,7 +44,7 @@ async def postpone(receive: Receive, send: Send) -> None:
     """Has a client try again a little later."""
     await receive()
     with suppress(OSError):
-        await _send_away(pusher.OVER_CAPACITY, "Come back later.", send)
+        await _send_away(codes.OVER_CAPACITY, "Come back later.", send)
 
 
 async def serve(worker: Worker, bridge: Bridge, scope: Scope, receive: Receive, send: Send) -> None:

@@ -131,8 +131,14 @@ class Worker:
             self._look_soon()
         for event in dispatched:
             self._books.receive(event)
+            if user_id := rights.terminated(event):
+                self._terminate(user_id)
         for channel in rights.doubtful(dispatched, self.hub.channels):
             self._suspect(*self.hub.subscribed(channel))
+
+    def _terminate(self, user_id: str) -> None:
+        for subscriber in self.hub:
+            subscriber.terminate(user_id)
 
     def _look_soon(self) -> None:
         """Has the log read, unless in a moment nothing is missing any more: what several processes

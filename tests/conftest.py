@@ -1,10 +1,14 @@
 """Fixtures for tests inside this process: users, lists, clients."""
 
+import logging
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
+
+# A line for each request of a client would hide all else that a failing test has to tell.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 pytest_plugins = (
     "tests.services",

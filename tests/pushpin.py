@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.ports import free_port, wait_until
+from tests.ports import free_port
 from tests.services import Service, service_folder
 
 KEY = "shared-by-pushpin-and-the-tests-alone"
@@ -61,7 +61,6 @@ class Pushpin(Service):
     def __init__(self, target: int, control_port: int | None = None) -> None:
         super().__init__(service_folder())
         self.control_port = control_port or free_port()
-        self.published_at = self.control_port
         self.url = f"http://127.0.0.1:{self.port}"
         settings = _SETTINGS
         for name, value in {
@@ -87,16 +86,17 @@ class Pushpin(Service):
         return False
 
     def kill(self) -> None:
-        """Ends all of its processes at once."""
+        """Ends all of its processes at once: they don't end with the one that started them."""
         if self.process is not None and self.process.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
+            for pid in reversed(self.pids()):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait(20)
-            wait_until(lambda: not self.answers(), "Pushpin to be gone")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_pushpin() -> Iterator[Callable[..., Pushpin]]:
-    """Starts Pushpins in front of ports."""
+    """Starts Pushpins in front of servers' ports; all are ended with the tests."""
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         pytest.skip(f"Not installed: {', '.join(missing)} (Debian's packages pushpin and zurl)")

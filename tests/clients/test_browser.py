@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.clients.client import Client, options_for
-from tests.clients.conftest import APP
+from tests.clients.client import Client, Node, options_for
+from tests.clients.conftest import APP, python_backend
 from tests.servers import Server, wait_until
 
 Open = Callable[..., Page]

@@ -31,6 +31,8 @@ def test_a_list_takes_along_what_was_being_put_into_it_when_it_was_deleted(serve
     ):
         todo_list = api.post("/api/todo-lists/", json={"name": "x"}).json()
         other.execute(INSERT, [todo_list["id"]])
+        # Else its foreign key is looked at when it commits, and nobody could be stopped in between.
+        other.execute("SET CONSTRAINTS ALL IMMEDIATE")
         answer = pool.submit(api.delete, f"/api/todo-lists/{todo_list['id']}/")
         wait_until(lambda: server.query(WAITING), "the deletion to wait")
         other.commit()

@@ -14,9 +14,9 @@ import psycopg
 import redis
 
 from tests.oracle.telling import WriterProcess
-from tests.servers import Server, wait_until
+from tests.servers import START, Server, wait_until
 from tests.services import Postgres, Redis
-from tests.torture.faults import Points, thaw
+from tests.torture.faults import Points, booted, thaw
 
 POINTS = (
     "log.appended",
@@ -59,8 +59,8 @@ class Lane:
             raise self.failure
 
     def once_each(self) -> None:
-        """Each fault, in order, here and now."""
-        for name in self._faults:
+        """Each fault, in random order, here and now."""
+        for name in self._random.sample(list(self._faults), len(self._faults)):
             self._do(name)
 
     def _run(self) -> None:
@@ -79,8 +79,16 @@ class Processes:
     """Faults of workers, whole servers and writers."""
 
     def __init__(
-        self, servers: Sequence[Server], writers: Sequence[WriterProcess], points: Points, seed: int
+        self,
+        servers: Sequence[Server],
+        writers: Sequence[WriterProcess],
+        points: Points,
+        seed: int,
+        *,
+        longest: float = 2.0,
     ) -> None:
+        self._longest = longest
+        """Seconds for which one may be frozen."""
         self._servers = servers
         self._writers = writers
         self._points = points
@@ -104,7 +112,7 @@ class Processes:
 
     def freeze_worker(self) -> None:
         pid = self._signal_worker(signal.SIGSTOP)
-        _wait(self._random.uniform(0.2, 2))
+        _wait(self._random.uniform(0, self._longest))
         _thaw(pid)
 
     def fall(self, number: signal.Signals) -> None:
@@ -118,7 +126,7 @@ class Processes:
             return
         pid, _ = wait_until(self._points.fallen, f"a process to say that it has reached {point}")
         if number == signal.SIGSTOP:
-            _wait(self._random.uniform(0.2, 2))
+            _wait(self._random.uniform(0, self._longest))
             _thaw(pid)
 
     def kill_writer(self) -> None:
@@ -130,8 +138,10 @@ class Processes:
         server.start()
 
     def reload(self) -> None:
-        self._random.choice(self._servers).signal(signal.SIGHUP)
-        _wait(2)
+        server = self._random.choice(self._servers)
+        before = booted(server)
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: booted(server) > before, "new workers", timeout=START)
 
     def kill_server(self) -> None:
         server = self._random.choice(self._servers)
@@ -151,7 +161,11 @@ class Processes:
 class Services:
     """Faults of Redis and PostgreSQL."""
 
-    def __init__(self, redis_server: Redis, postgres: Postgres, seed: int) -> None:
+    def __init__(
+        self, redis_server: Redis, postgres: Postgres, seed: int, *, longest: float = 2.0
+    ) -> None:
+        self._longest = longest
+        """Seconds for which one may be away."""
         self._redis = redis_server
         self._postgres = postgres
         self._random = random.Random(seed)
@@ -202,7 +216,7 @@ class Services:
         self._postgres.start()
 
     def _a_while(self) -> None:
-        _wait(self._random.uniform(0, 2))
+        _wait(self._random.uniform(0, self._longest))
 
 
 def _thaw(pid: int) -> None:

@@ -23,18 +23,17 @@ if __name__ == "__main__":
     django.setup()
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.signals import post_save
 
-import realtime
 from realtime import log
+from tests.oracle.kinds import KINDS, NOTES
 from tests.oracle.ledger import Channels, Ledger, expected
 from todos.models import Membership, TodoItem, TodoList
 
 MARK = re.compile(r"mark \d+\.")
-USERS, LISTS, ITEMS = 3, 4, 12
-NOTES = "notes"
+USERS = 3
 ROUND = 500
 """Sequences that Hypothesis makes at once; it slows down when it has to remember many."""
 
@@ -92,8 +91,11 @@ class Transactions(RuleBasedStateMachine):
     @rule(fails=st.sampled_from([False, False, True]))
     def leave(self, fails: bool) -> None:
         """Ends a block, well or not."""
-        lost = fails or self.is_doomed()
-        failure = Failure() if fails else None
+        self.settle(lost=self.close(Failure() if fails else None))
+
+    def close(self, failure: Exception | None = None) -> bool:
+        """Ends a block, perhaps by an exception; whether it was rolled back."""
+        lost = failure is not None or self.is_doomed()
         self.blocks.pop().__exit__(type(failure) if failure else None, failure, None)
         marks, notes = self.marks.pop(), self.notes.pop()
         if lost:
@@ -102,7 +104,7 @@ class Transactions(RuleBasedStateMachine):
         else:
             self.marks[-1] |= marks
             self.notes[-1] += notes
-        self.settle(lost=lost)
+        return lost
 
     @precondition(lambda self: self.blocks and not self.is_doomed())
     @rule()
@@ -117,51 +119,39 @@ class Transactions(RuleBasedStateMachine):
     # Writes
 
     @precondition(lambda self: not self.is_doomed())
-    @rule(kind=st.sampled_from(range(24)), n=NUMBERS, m=NUMBERS, fails=st.sampled_from(range(8)))
-    def write(self, kind: int, n: int, m: int, fails: int) -> None:
-        """One write of any kind, which sometimes fails at its end, or ends in a failing block."""
-        known = set(self.marks[-1])
-        if fails == 1:
-            self.in_failing_block(kind, n, m)
-        elif fails == 2:
-            self.broken_off(kind, n, m)
-        else:
-            KINDS[kind](self, n, m)
-        done["writes"] += bool(self.marks[-1] - known)
+    @rule(kind=st.sampled_from(KINDS), n=NUMBERS, m=NUMBERS)
+    def write(self, kind: Any, n: int, m: int) -> None:
+        """One write."""
+        kind(self, n, m)
         self.settle()
 
-    def in_failing_block(self, kind: int, n: int, m: int) -> None:
+    @precondition(lambda self: not self.is_doomed())
+    @rule(kind=st.sampled_from(KINDS), n=NUMBERS, m=NUMBERS, half=st.booleans())
+    def write_in_vain(self, kind: Any, n: int, m: int, half: bool) -> None:
+        """One write, in a block that fails after it; or `half` of it, since somebody's receiver
+        raises after a row was saved."""
         self.enter(True)
-        KINDS[kind](self, n, m)
-        if self.is_doomed():
-            return
-        self.blocks.pop().__exit__(Failure, Failure(), None)
-        self.never |= self.marks.pop()
-        self.notes.pop()
+        if half:
+            self.write_half(kind, n, m)
+        else:
+            kind(self, n, m)
+            self.settle(lost=self.close(Failure()))
 
-    def broken_off(self, kind: int, n: int, m: int) -> None:
-        """Somebody's receiver raises after the row was written."""
+    def write_half(self, kind: Any, n: int, m: int) -> None:
+        """Ends the block that it is in, well if nothing was saved."""
 
         def fail(**kwargs: Any) -> None:
             raise Failure
 
-        self.enter(True)
         post_save.connect(fail, dispatch_uid="fail")
         failure: Failure | None = None
         try:
-            KINDS[kind](self, n, m)
+            kind(self, n, m)
         except Failure as error:
             failure = error
         finally:
             post_save.disconnect(dispatch_uid="fail")
-        lost = failure is not None or self.is_doomed()
-        self.blocks.pop().__exit__(type(failure) if failure else None, failure, None)
-        marks, notes = self.marks.pop(), self.notes.pop()
-        if lost:
-            self.never |= marks
-        else:
-            self.marks[-1] |= marks
-            self.notes[-1] += notes
+        self.settle(lost=self.close(failure))
 
     def mark(self) -> str:
         """A text that is used once."""
@@ -217,7 +207,8 @@ class Transactions(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         while self.blocks:
-            self.leave(False)
+            self.close()
+        self.settle()
 
 
 def _clear() -> None:
@@ -254,217 +245,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return row | times
 
 
-# Kinds of writes
-
-
-def add(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n)[: ITEMS - TodoItem.objects.count()]:
-        TodoItem.objects.create(todo_list=chosen, text=machine.mark())
-
-
-def edit(machine: Transactions, n: int, m: int) -> None:
-    for item in machine.items(n):
-        item.text = machine.mark()
-        item.save()
-
-
-def edit_stale(machine: Transactions, n: int, m: int) -> None:
-    """An instance from before somebody else's write, of one field."""
-    for item in machine.items(n):
-        TodoItem.objects.filter(pk=item.pk).update(done=not item.done)
-        item.text = machine.mark()
-        item.save(update_fields=["text"])
-
-
-def edit_twice(machine: Transactions, n: int, m: int) -> None:
-    """And back: the second undoes the first."""
-    for item in machine.items(n):
-        before, item.text = item.text, machine.mark()
-        item.save()
-        item.text = before
-        item.save()
-
-
-def count_up(machine: Transactions, n: int, m: int) -> None:
-    TodoItem.objects.filter(pk__in=[item.pk for item in machine.items(n, 3)]).update(
-        position=F("position") + m
-    )
-
-
-def count_up_one(machine: Transactions, n: int, m: int) -> None:
-    for item in machine.items(n):
-        item.position = F("position") + 1
-        item.text = machine.mark()
-        item.save()
-
-
-def move(machine: Transactions, n: int, m: int) -> None:
-    for item in machine.items(n):
-        for item.todo_list in machine.lists(m):
-            item.save()
-
-
-def move_some(machine: Transactions, n: int, m: int) -> None:
-    rows = TodoItem.objects.filter(pk__in=[item.pk for item in machine.items(n, 4)])
-    for chosen in machine.lists(m):
-        rows.update(todo_list=chosen)
-
-
-def delete(machine: Transactions, n: int, m: int) -> None:
-    for item in machine.items(n):
-        item.delete()
-
-
-def delete_some(machine: Transactions, n: int, m: int) -> None:
-    TodoItem.objects.filter(pk__in=[item.pk for item in machine.items(n, 4)]).delete()
-
-
-def bulk_create(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n)[: ITEMS - TodoItem.objects.count()]:
-        TodoItem.objects.bulk_create(
-            TodoItem(todo_list=chosen, text=machine.mark(), position=m) for _ in range(1 + m % 3)
-        )
-
-
-def bulk_update(machine: Transactions, n: int, m: int) -> None:
-    items = machine.items(n, 4)
-    for item in items:
-        item.text, item.done = machine.mark(), not item.done
-    TodoItem.objects.bulk_update(items, ["text", "done"])
-
-
-def upsert(machine: Transactions, n: int, m: int) -> None:
-    """In bulk: one is there already, another may be too."""
-    for item in machine.items(n):
-        known, new = machine.mark(), machine.mark()
-        TodoItem.objects.bulk_create(
-            [
-                TodoItem(id=item.pk, todo_list_id=item.todo_list_id, text=known, position=1),
-                TodoItem(todo_list_id=item.todo_list_id, text=new, position=2, id=10**9 + m % 4),
-            ],
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=["text"],
-        )
-
-
-def get_or_create(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n)[: ITEMS - TodoItem.objects.count()]:
-        wanted = {"todo_list": chosen, "position": m % 3, "done": True}
-        if TodoItem.objects.filter(**wanted).count() < 2:
-            TodoItem.objects.get_or_create(**wanted, defaults={"text": machine.mark()})
-
-
-def update_or_create(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n):
-        name = f"list {m % 3}"
-        if TodoList.objects.filter(name=name).count() < 2:
-            TodoList.objects.update_or_create(
-                name=name, defaults={"description": machine.mark(), "owner_id": chosen.owner_id}
-            )
-
-
-def add_list(machine: Transactions, n: int, m: int) -> None:
-    for owner in machine.users(n)[: max(0, LISTS - TodoList.objects.count())]:
-        made = TodoList.objects.create(name=machine.mark(), owner=owner)
-        made.items.create(text=machine.mark())
-
-
-def rename_list(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n):
-        chosen.name = machine.mark()
-        chosen.save()
-
-
-def give_away(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n):
-        for chosen.owner in machine.users(m):
-            chosen.memberships.filter(user=chosen.owner).delete()
-            chosen.save()
-
-
-def delete_list(machine: Transactions, n: int, m: int) -> None:
-    """With its items and memberships, by itself or by a queryset."""
-    for chosen in machine.lists(n):
-        if m % 2:
-            chosen.delete()
-        else:
-            TodoList.objects.filter(pk=chosen.pk).delete()
-
-
-def share(machine: Transactions, n: int, m: int) -> None:
-    """From either side, by either model."""
-    for chosen in machine.lists(n):
-        for user in machine.users(m):
-            if user.pk == chosen.owner_id:
-                continue
-            if m % 4 == 0:
-                chosen.members.add(user)
-            elif m % 4 == 1:
-                user.shared_todo_lists.add(chosen)
-            elif m % 4 == 2:
-                Membership.objects.get_or_create(todo_list=chosen, user=user)
-            else:
-                Membership.objects.bulk_create(
-                    [Membership(todo_list=chosen, user=user)], ignore_conflicts=True
-                )
-
-
-def unshare(machine: Transactions, n: int, m: int) -> None:
-    for chosen in machine.lists(n):
-        for user in machine.users(m):
-            if m % 4 == 0:
-                chosen.members.remove(user)
-            elif m % 4 == 1:
-                user.shared_todo_lists.clear()
-            elif m % 4 == 2:
-                chosen.members.set(
-                    User.objects.exclude(pk__in=[chosen.owner_id, user.pk]).order_by("pk")
-                )
-            else:
-                Membership.objects.filter(user=user).delete()
-
-
-def share_twice(machine: Transactions, n: int, m: int) -> None:
-    """The second time is refused, and takes the block along."""
-    for membership in Membership.objects.order_by("pk")[:1]:
-        twice = Membership(todo_list_id=membership.todo_list_id, user_id=membership.user_id)
-        machine.enter(m % 2 == 0)
-        try:
-            if m % 3:
-                twice.save()
-            else:
-                Membership.objects.bulk_create([twice])
-        except IntegrityError as error:
-            machine.blocks.pop().__exit__(type(error), error, None)
-            machine.never |= machine.marks.pop()
-            machine.notes.pop()
-        else:
-            raise AssertionError("A user is in a list twice")
-
-
-def delete_user(machine: Transactions, n: int, m: int) -> None:
-    """With their lists, and out of those of others; somebody else comes."""
-    for user in machine.users(n):
-        user.delete()
-    User.objects.create(username=machine.mark())
-
-
-def tell(machine: Transactions, n: int, m: int) -> None:
-    """An event that is no model's."""
-    text = machine.mark()
-    realtime.trigger(NOTES, "note", text)
-    machine.notes[-1].append(text)
-
-
-KINDS = (
-    add, edit, edit_stale, edit_twice, count_up, count_up_one, move, move_some, delete, delete_some,
-    bulk_create, bulk_update, upsert, get_or_create, update_or_create, add_list, rename_list,
-    give_away, delete_list, share, unshare, share_twice, delete_user, tell,
-)  # fmt: skip
-
-
-def check(sequences: int, steps: int = 25) -> Counter[str]:
+def check(sequences: int, steps: int = 20) -> Counter[str]:
     """Makes so many random sequences; what was done. Raises at the first violation."""
     done.clear()
     while done["sequences"] < sequences:

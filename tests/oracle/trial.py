@@ -1,13 +1,13 @@
 """A trial: writers and replicas at work on servers that share a database, and the verdict."""
 
 import json
-import logging
 import time
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tests.oracle.ledger import Channels, Ledger, Misfit, expected
@@ -15,12 +15,27 @@ from tests.oracle.replica import Replica, seq
 from tests.oracle.telling import WriterProcess
 from tests.servers import Server, wait_until
 
-# A line for each request would be all that is seen.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-
 USERS = ("alice", "bob", "carol", "dave")
 STREAMS = {"REALTIME_KEEP_ALIVE": "1", "REALTIME_MAX_STREAMS_PER_USER": "1000"}
 """What servers need for it."""
+
+
+def cluster(
+    make_server: Callable[..., Server], count: int, points: Path, **environ: Any
+) -> list[Server]:
+    """Servers that share a database, with two workers each, whose processes fall at the points that
+    are armed in a folder; with little memory, so that they have to read the log often."""
+    environ |= STREAMS | {
+        "WEB_CONCURRENCY": "2",
+        "REALTIME_RING": "256",
+        "REALTIME_REPLAY_PAGE": "200",
+        "DJANGO_SETTINGS_MODULE": "tests.torture.settings",
+        "REALTIME_FAILPOINTS": str(points),
+    }
+    first = make_server(**environ)
+    environ["DATABASE_URL"] = first.environ["DATABASE_URL"]
+    environ.pop("postgres", None)
+    return [first, *(make_server(**environ) for _ in range(count - 1))]
 
 
 class Row(NamedTuple):

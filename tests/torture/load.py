@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -71,14 +71,18 @@ class Arrival:
 
 
 class RestWriter:
-    """Adds items by REST on a thread, one after the other, whatever the answers are."""
+    """Adds items by REST on a thread, one after the other, whatever the answers are. With several
+    servers, it goes to the next one when it can't connect."""
 
-    def __init__(self, server: Server, todo_list: int, *, pause: float = 0.03) -> None:
+    def __init__(self, *servers: Server, todo_list: int, pause: float = 0.03) -> None:
         self.writes: list[Write] = []
+        self.turned_away = 0
+        """How often it had to try another server."""
         self._name = f"rest{next(_COUNTER)}"
         self._todo_list = todo_list
         self._pause = pause
-        self._client = server.client()
+        self._urls = [server.url for server in servers]
+        self._client = servers[0].client()
         self._client.timeout = httpx.Timeout(60)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -103,10 +107,16 @@ class RestWriter:
 
     def _write(self, text: str) -> int:
         body = {"todo_list": self._todo_list, "text": text}
-        try:
-            return self._client.post("/api/todo-items/", json=body).status_code
-        except httpx.TransportError:
-            return 0
+        for _ in self._urls:
+            try:
+                url = f"{self._urls[0]}/api/todo-items/"
+                return self._client.post(url, json=body).status_code
+            except httpx.ConnectError:
+                self.turned_away += 1
+                self._urls.append(self._urls.pop(0))
+            except httpx.TransportError:
+                return 0
+        return 0
 
 
 class OrmWriter:
@@ -146,9 +156,11 @@ class OrmWriter:
 
 
 class Reader:
-    """Follows a channel on a thread; comes back, where it was, whenever its stream breaks."""
+    """Follows a channel on a thread; comes back, where it was, whenever its stream breaks: soon, or
+    if it `obeys` when the stream has told it to, as browsers do. With several servers, it goes to
+    the next one when it can't connect."""
 
-    def __init__(self, server: Server, channel: str) -> None:
+    def __init__(self, *servers: Server, channel: str, obeys: bool = False) -> None:
         self.arrivals: list[Arrival] = []
         self.resets: list[float] = []
         self.breaks = 0
@@ -156,9 +168,11 @@ class Reader:
         self.opened = threading.Event()
         self._position = ""
         self._channel = channel
-        headers = {"Authorization": f"Token {server.token()}"}
-        timeout = httpx.Timeout(20, connect=5)
-        self._client = httpx.Client(base_url=server.url, headers=headers, timeout=timeout)
+        self._obeys = obeys
+        self._pause = 0.05
+        self._urls = [server.url for server in servers]
+        headers = {"Authorization": f"Token {servers[0].token()}"}
+        self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(20, connect=5))
         self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -176,19 +190,25 @@ class Reader:
 
     def _run(self) -> None:
         while not self._stopping:
-            with contextlib.suppress(httpx.TransportError, httpx.HTTPStatusError):
+            try:
                 self._follow()
+            except httpx.ConnectError:
+                self._urls.append(self._urls.pop(0))
+            except (httpx.TransportError, httpx.HTTPStatusError):
+                pass
             self.breaks += 1
-            threading.Event().wait(0.05)
+            threading.Event().wait(self._pause)
 
     def _follow(self) -> None:
         headers = {"Last-Event-ID": self._position} if self._position else {}
         params = {"channel": self._channel}
         with connect_sse(
-            self._client, "GET", "/api/events/", params=params, headers=headers
+            self._client, "GET", f"{self._urls[0]}/api/events/", params=params, headers=headers
         ) as source:
             source.response.raise_for_status()
             for event in source.iter_sse():
+                if self._obeys and event.retry is not None:
+                    self._pause = event.retry / 1000
                 self._take(event.event, event.id, event.data)
                 if self._stopping:
                     return
@@ -224,9 +244,24 @@ class Load:
         with server.client() as api:
             pk = api.post("/api/todo-lists/", json={"name": "load"}).raise_for_status().json()["id"]
         load = cls(server, pk)
-        load.readers += [Reader(one, f"private-todo-list.{pk}").start() for one in read]
-        load.writers += [RestWriter(one, pk).start() for one in write]
+        load.readers += [Reader(one, channel=f"private-todo-list.{pk}").start() for one in read]
+        load.writers += [RestWriter(one, todo_list=pk).start() for one in write]
         load.writers += [OrmWriter(server, pk).start() for _ in range(orm)]
+        return load
+
+    @classmethod
+    def on_any(cls, servers: Sequence[Server], *, write: int, read: int) -> Self:
+        """Makes a list, and starts writers and readers that take any of the servers: they begin
+        with each in turn."""
+        load = cls.on(servers[0], write=[], read=[])
+        channel = f"private-todo-list.{load.todo_list}"
+        turns = [[*servers[n:], *servers[:n]] for n in range(len(servers))]
+        for n in range(read):
+            one = Reader(*turns[n % len(turns)], channel=channel, obeys=True)
+            load.readers.append(one.start())
+        for n in range(write):
+            other = RestWriter(*turns[n % len(turns)], todo_list=load.todo_list)
+            load.writers.append(other.start())
         return load
 
     @property

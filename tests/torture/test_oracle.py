@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.oracle.chaos import Lane, Processes, Services
-from tests.oracle.trial import STREAMS, Trial
+from tests.oracle.trial import Trial, cluster
 from tests.servers import wait_until
 from tests.torture.faults import Points
 from tests.torture.load import ms
@@ -18,7 +18,7 @@ from tests.torture.report import record
 MUTATIONS = int(os.environ.get("ORACLE_MUTATIONS", "50000"))
 ON_SQLITE = MUTATIONS // 5
 SEED = int(os.environ.get("ORACLE_SEED", "1"))
-SERVERS, WORKERS = 2, 2
+SERVERS = 2
 STALL = 5.0
 CALM = 8.0
 """Seconds of load after the last fault, in which nothing may stall."""
@@ -29,29 +29,6 @@ COMMAND = 'make torture ARGS="-k test_oracle"'
 @pytest.fixture
 def points(tmp_path):
     return Points(tmp_path)
-
-
-@pytest.fixture
-def cluster(make_server, tmp_path):
-    """Makes servers that share a database, whose processes fall at armed points."""
-    made = []
-
-    def make(postgres=None, **environ):
-        environ |= STREAMS | {
-            "WEB_CONCURRENCY": str(WORKERS),
-            "REALTIME_RING": "256",
-            "REALTIME_REPLAY_PAGE": "200",
-            "DJANGO_SETTINGS_MODULE": "tests.torture.settings",
-            "REALTIME_FAILPOINTS": str(tmp_path),
-        }
-        made.append(make_server(postgres, **environ))
-        environ["DATABASE_URL"] = made[0].environ["DATABASE_URL"]
-        made.extend(make_server(**environ) for _ in range(SERVERS - 1))
-        return made
-
-    yield make
-    for server in made:
-        server.stop()
 
 
 def wait(seconds):
@@ -112,7 +89,7 @@ def conclude(backend, servers, trial, lanes, verdict, last_fault):
     faults = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     record(
         f"Everything at random ({backend})",
-        how=f"{len(trial.writers)} writers by ORM and REST, {SERVERS} servers with {WORKERS}"
+        how=f"{len(trial.writers)} writers by ORM and REST, {SERVERS} servers with two"
         f" workers each, {len(trial.replicas)} replicas that also break their connections by"
         f" themselves; {sum(counts.values())} faults at random moments: {faults}",
         count=f"{trial.mutations:,} mutations, {len(verdict.log):,} events,"
@@ -126,12 +103,15 @@ def conclude(backend, servers, trial, lanes, verdict, last_fault):
     assert worst <= STALL
     for server in servers:
         assert "stopping the process" not in server.log
+        server.stop()
 
 
 def test_on_postgresql_and_redis_replicas_equal_the_database(
-    cluster, fresh_postgres, fresh_redis, points
+    make_server, fresh_postgres, fresh_redis, points, tmp_path
 ):
-    servers = cluster(fresh_postgres, REDIS_URL=fresh_redis.url)
+    servers = cluster(
+        make_server, SERVERS, tmp_path, postgres=fresh_postgres, REDIS_URL=fresh_redis.url
+    )
     trial = Trial(servers, replicas=8, orm=4, rest=2, breaks=0.002, silence=10)
     lanes = [
         Lane(Processes(servers, trial.writers, points, SEED).faults(), SEED, pause=1.5),
@@ -141,8 +121,8 @@ def test_on_postgresql_and_redis_replicas_equal_the_database(
     conclude("PostgreSQL, Redis", servers, trial, lanes, verdict, last_fault)
 
 
-def test_on_sqlite_replicas_equal_the_database(cluster, points):
-    servers = cluster()
+def test_on_sqlite_replicas_equal_the_database(make_server, points, tmp_path):
+    servers = cluster(make_server, SERVERS, tmp_path)
     trial = Trial(servers, replicas=6, orm=2, rest=1, breaks=0.002, silence=25)
     lanes = [Lane(Processes(servers, trial.writers, points, SEED).faults(), SEED, pause=1.5)]
     verdict, last_fault = torment(trial, lanes, ON_SQLITE)

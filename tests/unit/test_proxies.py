@@ -10,6 +10,7 @@ import jwt
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from api.env import Environment
 from realtime import proxies
 from realtime.conf import from_environ
 from realtime.events import Event, EventId
@@ -76,18 +77,21 @@ def test_each_of_several_proxies_has_its_key(settings):
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://a?key=b", "http://a", "http://?key=b", "http://a:x?key=b"]
+    "url", ["redis://a?key=b", "http://a", "http://?key=b", "http://a:x?key=b", "http://a?key=b,"]
 )
-def test_a_proxy_without_address_or_key_is_refused(url):
-    with pytest.raises(ImproperlyConfigured, match="GRIP_URL is wrong: it must be a URL like"):
-        from_environ({"GRIP_URL": url})
+@pytest.mark.parametrize("name", ["GRIP_URL", "REALTIME_GRIP_URL"])
+def test_a_proxy_without_address_or_key_is_refused(name, url):
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is wrong: it must be a URL like") as e:
+        read = Environment({name: url}).proxies if name == "GRIP_URL" else from_environ
+        read(name if name == "GRIP_URL" else {name: url})
+    assert url not in str(e.value)
 
 
 def test_the_environment_names_the_proxies():
-    url = "http://127.0.0.1:5561?iss=pushpin&key=changeme"
-    assert from_environ({"GRIP_URL": url}) == {"REALTIME_GRIP_URL": url}
+    url = "http://127.0.0.1:5561?iss=pushpin&key=changeme,https://example.org/a/?key=b"
     assert from_environ({"REALTIME_GRIP_URL": url}) == {"REALTIME_GRIP_URL": url}
-    assert from_environ({"GRIP_URL": ""}) == {}
+    assert Environment({"GRIP_URL": url}).proxies("GRIP_URL") == url
+    assert Environment({"GRIP_URL": ""}).proxies("GRIP_URL") == ""
 
 
 @pytest.fixture
