@@ -32,12 +32,11 @@
  *    each subscription concerned loads anew by 1 and 2.
  */
 
-import { Backoff } from "./backoff.js";
 import { isAllowed } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { ApiError } from "./http.js";
-import { watchPage } from "./lifecycle.js";
-import { Member, Members, covers } from "./members.js";
+import { Line } from "./line.js";
+import { Member, Members } from "./members.js";
 import { Recordings } from "./recordings.js";
 import { Seen } from "./seen.js";
 import { Transports } from "./transports.js";
@@ -57,51 +56,50 @@ const SHRINK_DELAY = 1000;
 
 /** Emits `state`, `open`, `message`, `reset` and `error`. */
 export class Stream extends Emitter {
-  /** connecting, open, reconnecting, closed or forbidden */
-  state = "closed";
-
   #http;
   #url;
   #transports;
+  #line;
   #position = null;
   #members = new Members();
   #recordings = new Recordings();
   #seen = new Seen();
-  #live = null; // the connection that delivers
-  #next = null; // the one that is being opened to replace it
-  #pin = null; // the recording from whose position on it does so
-  #timer = null;
-  #due = 0;
-  #paused = false;
-  #backoff = new Backoff();
 
   /**
    * @param {import("./http.js").Http} http
    * @param {string} url
-   * @param {object} [transports] see `Transports`
+   * @param {object} transports see `Transports`
    */
   constructor(http, url, transports) {
     super();
     this.#http = http;
     this.#url = url;
-    this.#transports = new Transports(http, url, transports, () => this.#schedule(0));
-    watchPage({
-      online: () => this.#wake(),
-      offline: () => this.#interrupt(),
-      away: () => this.#pause(),
-      back: () => this.#resume(),
+    this.#transports = new Transports(http, url, transports, () => this.#line.schedule(0));
+    this.#line = new Line(this.#transports, {
+      wanted: () => this.#members.channels(),
+      idle: () => this.#stop(this.state === "forbidden" ? "forbidden" : "closed"),
+      pin: () => this.#recordings.pin(this.#position),
+      release: (recording) => this.release(recording),
+      receive: (connection, deliveries) => this.#receive(connection, deliveries),
+      refused: (connection, error) => this.#refused(connection, error),
+      state: (state) => this.emit("state", state),
     });
+  }
+
+  /** connecting, open, reconnecting, closed or forbidden */
+  get state() {
+    return this.#line.state;
   }
 
   /** What delivers now: "sse", "websocket", or null. */
   get transport() {
-    return this.#live?.transport ?? null;
+    return this.#line.live?.transport ?? null;
   }
 
   /** Changes to another transport; what is live goes on until the other one takes over. */
   use(transport) {
     this.#transports.use(transport);
-    if (this.#members.size) this.#schedule(0);
+    if (this.#members.size) this.#line.schedule(0);
   }
 
   /** Begins a recording; `release` it. The very first waits until it alone can set the start. */
@@ -128,14 +126,14 @@ export class Stream extends Emitter {
     if (position !== null) this.#recordings.started(recording);
     if (recording.broken) {
       this.#attach(member);
-      this.#schedule(0);
+      this.#line.schedule(0);
       subscription.reset("lost while loading");
-    } else if (this.#carries(subscription.channels)) {
+    } else if (this.#line.carries(subscription.channels)) {
       member.skip(this.#recordings.before(recording));
       this.#attach(member);
       member.hand(recording.changes);
     } else {
-      this.#schedule(0);
+      this.#line.schedule(0);
     }
   }
 
@@ -144,7 +142,7 @@ export class Stream extends Emitter {
     if (!member) return;
     this.#members.delete(subscription);
     if (member.recording) this.release(member.recording);
-    if (this.#live) this.#schedule(SHRINK_DELAY);
+    if (this.#line.live) this.#line.schedule(SHRINK_DELAY);
   }
 
   /** Ends everything. */
@@ -159,61 +157,11 @@ export class Stream extends Emitter {
     member.recording = null;
   }
 
-  /** Whether these channels are delivered now, and will be by a connection that takes over. */
-  #carries(channels) {
-    if (!this.#live || !covers(this.#live.channels, channels)) return false;
-    return !this.#next || covers(this.#next.channels, channels);
-  }
-
-  #schedule(delay) {
-    const due = Date.now() + delay;
-    if (this.#timer !== null && this.#due <= due) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#open();
-    }, delay);
-  }
-
-  #open() {
-    if (this.#paused) return;
-    const wanted = this.#members.channels();
-    if (!wanted.size) return this.#stop(this.state === "forbidden" ? "forbidden" : "closed");
-    if (this.#next?.transport === this.#transports.choice && covers(this.#next.channels, wanted)) return;
-    const former = this.#undial();
-    if (!this.#suits(this.#live, wanted)) this.#dial(wanted);
-    former?.close(); // only now: they may share a WebSocket
-  }
-
-  #dial(channels) {
-    this.#pin = this.#recordings.pin(this.#position);
-    this.#next = this.#transports.connect(channels, this.#pin.position, {
-      events: (connection, events) => this.#receive(connection, events),
-      end: (connection, error) => this.#ended(connection, error),
-    });
-    if (!this.#live && this.state !== "reconnecting") this.#enter("connecting");
-  }
-
-  /** The connection that was being opened, and is no more. */
-  #undial() {
-    const former = this.#next;
-    this.#next = null;
-    if (this.#pin) this.#recordings.release(this.#pin);
-    this.#pin = null;
-    return former;
-  }
-
-  /** Whether a connection is what is wanted. */
-  #suits(connection, channels) {
-    return connection?.transport === this.#transports.choice && sameSet(connection.channels, channels);
-  }
-
   #receive(connection, deliveries) {
     let changes = [];
     for (const { type, message, id, position } of deliveries) {
       if (type === "stream-open") this.#opened(connection);
-      if (connection !== this.#live) continue; // something before its opening: not this protocol
+      if (connection !== this.#line.live) continue; // something before its opening: not this protocol
       if (position && !elsewhere(connection, type, position)) this.#position = position;
       if (message === null || type === "stream-open" || type === "keep-alive") continue;
       if (!type.startsWith("stream-")) {
@@ -229,15 +177,11 @@ export class Stream extends Emitter {
   }
 
   #opened(connection) {
-    if (connection !== this.#next) return;
-    this.#live?.close();
-    this.#live = this.#undial();
-    this.#backoff.reset();
+    if (!this.#line.opened(connection)) return;
     this.#recordings.restart();
     for (const member of this.#members.waiting(connection.channels)) this.#attach(member);
-    this.#enter("open");
+    this.#line.settle();
     this.emit("open");
-    if (!this.#suits(connection, this.#members.channels())) this.#schedule(0);
   }
 
   #deliver(changes) {
@@ -256,7 +200,7 @@ export class Stream extends Emitter {
   #error({ condition, text, channels = [] }) {
     this.emit("error", { condition, text, channels });
     if (condition !== "forbidden") return;
-    for (const name of channels) this.#live.channels.delete(name);
+    for (const name of channels) this.#line.live.channels.delete(name);
     this.#refuse(channels, new ApiError(403, { detail: text }));
   }
 
@@ -270,31 +214,10 @@ export class Stream extends Emitter {
     if (!this.#members.size) this.#stop("forbidden");
   }
 
-  #ended(connection, error) {
-    if (connection.retry !== null) this.#backoff.base = connection.retry;
-    this.#transports.ended(connection, error);
-    if (connection === this.#live) {
-      this.#live = null;
-      if (this.#members.size) this.#enter("reconnecting");
-    } else if (connection === this.#next) {
-      this.#undial();
-      if (error.status === 401) return this.#refuse([...this.#members.channels()], error);
-      if (!error.temporary) return this.#refused(connection, error);
-      // Perhaps there is no room for two streams, here or there. The position is safe.
-      if (connection.transport === "sse" && this.#live?.transport === "sse") {
-        this.#live.close();
-        this.#live = null;
-      }
-      if (!this.#live) this.#enter("reconnecting");
-    } else return;
-    if (this.#next) return;
-    const fallsBack = connection.transport !== this.#transports.choice;
-    this.#schedule(fallsBack ? 0 : Math.max(this.#backoff.next(), (error.retryAfter ?? 0) * 1000));
-  }
-
   async #refused(connection, error) {
-    if (this.#live) {
-      const kept = this.#live.channels;
+    if (error.status === 401) return this.#refuse([...this.#members.channels()], error);
+    if (this.#line.live) {
+      const kept = this.#line.live.channels;
       const added = [...connection.channels].filter((name) => !kept.has(name));
       return this.#refuse(added, error);
     }
@@ -306,50 +229,13 @@ export class Stream extends Emitter {
       this.leave(subscription);
       subscription.refuse(error, [...subscription.channels]);
     }
-    if (this.#members.size) this.#schedule(this.#backoff.next());
+    if (this.#members.size) this.#line.retry();
     else this.#stop("forbidden");
   }
 
   #stop(state) {
-    this.#hangUp();
-    clearTimeout(this.#timer);
-    this.#timer = null;
     if (!this.#members.size) this.#position = null;
-    this.#enter(state);
-  }
-
-  /** Lets the connections go, to resume by and by. */
-  #interrupt() {
-    this.#hangUp();
-    if (!this.#members.size) return;
-    this.#enter("reconnecting");
-    this.#schedule(this.#backoff.next());
-  }
-
-  #hangUp() {
-    for (const connection of [this.#live, this.#undial()]) connection?.close();
-    this.#live = null;
-  }
-
-  #wake() {
-    if (this.#members.size && !this.#live) this.#schedule(0);
-    this.#live?.check();
-  }
-
-  #pause() {
-    this.#paused = true;
-    this.#interrupt();
-  }
-
-  #resume() {
-    this.#paused = false;
-    this.#wake();
-  }
-
-  #enter(state) {
-    if (state === this.state) return;
-    this.state = state;
-    this.emit("state", state);
+    this.#line.stop(state);
   }
 }
 
@@ -359,8 +245,4 @@ export class Stream extends Emitter {
  */
 function elsewhere(connection, type, position) {
   return type === "stream-open" && Boolean(connection.position) && position !== connection.position;
-}
-
-function sameSet(one, other) {
-  return one.size === other.size && covers(one, other);
 }

@@ -143,6 +143,7 @@ export class WebSocketConnection {
     const deliveries = [signal("stream-open", {}, this.#reset ? level : (this.position ?? this.#start))];
     if (this.#lost.size) deliveries.push(forbidden([...this.#lost.keys()], [...this.#lost.values()][0]));
     if (this.#reset) deliveries.push(this.#restart(this.#reset, level), ...this.#held.slice(caughtUp));
+    else if (this.position === null) deliveries.push(...this.#held.map(unplaced));
     else deliveries.push(...missed.filter(({ message }) => this.wants(message.channel)), ...without(this.#held, missed));
     this.#held = [];
     this.#hand(deliveries);
@@ -187,6 +188,11 @@ export class WebSocketConnection {
 function delivery({ event, channel, data, id = null, changed, mutation }) {
   const [type, content] = PRESENCE[event]?.(data) ?? [event, data];
   return { type, message: { channel, data: content, changed, mutation }, id, position: id ?? "" };
+}
+
+/** The last event of a cache channel, which comes first, is older than where a connection begins. */
+function unplaced(delivery) {
+  return { ...delivery, position: "" };
 }
 
 function signal(type, message, position) {
