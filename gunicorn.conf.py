@@ -12,13 +12,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from api.env import Environment
 from realtime.conf import settings as realtime
 
 try:
-    env = Environment()
-    port = env.number("PORT", 8000, most=65535)
-    workers = env.number("WEB_CONCURRENCY", 1) or 1
+    port, workers = settings.PORT, settings.WEB_CONCURRENCY
     debug = settings.DEBUG
     if not settings.ALLOWED_HOSTS:
         raise ImproperlyConfigured(

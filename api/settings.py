@@ -15,6 +15,11 @@ DEBUG = env.flag("DEBUG", False)
 SECRET_KEY = env.secret_key("SECRET_KEY", DEBUG)
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 
+# gunicorn.conf.py's. Read here, a wrong one already ends `migrate`; from WEB_CONCURRENCY=x gunicorn
+# itself makes a traceback before it reads any file of ours.
+PORT = env.number("PORT", 8000, most=65535)
+WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", 1) or 1
+
 INSTALLED_APPS = [
     "api",  # before those whose templates it extends
     "django.contrib.admin",

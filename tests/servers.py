@@ -94,6 +94,10 @@ class Server:
         """What starts it."""
         return web_command()
 
+    def options(self) -> dict[str, Any]:
+        """What else `subprocess.Popen` is told."""
+        return {}
+
     def start(self) -> None:
         """Starts gunicorn, and returns when it answers."""
         with (self.folder / "server.log").open("ab") as log:
@@ -104,6 +108,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **self.options(),
             )
         try:
             wait_until(self.answers, "the server to answer", timeout=START)

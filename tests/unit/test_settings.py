@@ -166,6 +166,12 @@ def manage(*arguments, **environ):
     [
         ({}, "SECRET_KEY must be set when DEBUG is off."),
         ({"DEBUG": "perhaps"}, "DEBUG is 'perhaps': it must be 1 or 0."),
+        (
+            {"DEBUG": "1", "PORT": "80000"},
+            "PORT is '80000': it must be a whole number from 0 to 65",
+        ),
+        ({"DEBUG": "1", "WEB_CONCURRENCY": "x"}, "WEB_CONCURRENCY is 'x': it must be a whole"),
+        ({"DEBUG": "1", "WEB_CONCURRENCY": "-1"}, "WEB_CONCURRENCY is '-1': it must be a whole"),
         ({"DEBUG": "1", "THROTTLE_ANON": "many"}, "THROTTLE_ANON is 'many': it must be a rate"),
         ({"DEBUG": "1", "DATABASE_URL": "nonsense"}, "DATABASE_URL is wrong: it must be a URL"),
     ],
