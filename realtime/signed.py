@@ -46,10 +46,7 @@ class SignatureAuthentication(BaseAuthentication):
             body = django_request.body
         except RequestDataTooBig as error:
             raise TooLarge from error
-        pairs = query(django_request)
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise AuthenticationFailed("A parameter is given twice.")
+        found = query(django_request)
         if problem := _problem(app, django_request, found, body, time.time()):
             raise AuthenticationFailed(problem)
         return AnonymousUser(), found
@@ -58,12 +55,12 @@ class SignatureAuthentication(BaseAuthentication):
         return "Pusher"
 
 
-def query(request: HttpRequest) -> list[tuple[str, str]]:
+def query(request: HttpRequest) -> dict[str, str]:
     """The parameters, with names in lower case, as they were signed: libraries sign values that
-    they have not escaped, so a plus is a plus."""
+    they have not escaped, so a plus is a plus. (If there is one twice, none is signed so.)"""
     text = request.META.get("QUERY_STRING", "").encode("latin-1")
     parts = [part.partition(b"=") for part in text.split(b"&") if part]
-    return [(_decode(name).lower(), _decode(value)) for name, _, value in parts]
+    return {_decode(name).lower(): _decode(value) for name, _, value in parts}
 
 
 def _problem(

@@ -41,6 +41,12 @@ class Hook:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
+            def do_GET(self) -> None:
+                # To where redirects lead: a receiver is told nothing there.
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def log_message(self, *args: Any) -> None:
                 """Says nothing."""
 
