@@ -28,7 +28,6 @@ services=condure,zurl,pushpin-proxy,pushpin-handler
 http_port=127.0.0.1:{port}
 logdir={folder}
 log_level={log_level}
-client_buffer_size=65536
 client_maxconn=1000
 
 [proxy]

@@ -3,6 +3,8 @@
 import socket
 from contextlib import suppress
 
+from tests.e2e.test_restarts import read_until
+from tests.ports import DEADLINE
 from tests.streams import Stream
 
 COUNT = 1000
@@ -20,14 +22,14 @@ def test_a_reader_that_does_not_read_is_cut_and_the_others_get_everything(make_s
     token = server.token()
     slow = socket.socket()
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    slow.settimeout(10)
+    slow.settimeout(DEADLINE)
     slow.connect(("127.0.0.1", server.port))
     request = (
         "GET /api/events/?channel=private-user.1 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Authorization: Token {token}\r\n\r\n"
     )
     slow.sendall(request.encode())
-    assert b"stream-open" in slow.recv(2000)
+    read_until(slow, b"stream-open")
     with Stream(server.url, ["private-user.1"], token=token) as quick:
         quick.opened()
         server.shell(WRITE)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sy
 from tests.servers import Server
 
 HERE = Path(__file__).parent
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -28,10 +29,10 @@ expect.set_options(timeout=15_000)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(OPTIONS)
-        )
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield chromium
         chromium.close()
 

@@ -190,12 +190,15 @@ class Reader:
 
     def _run(self) -> None:
         while not self._stopping:
-            try:
-                self._follow()
-            except httpx.ConnectError:
-                self._urls.append(self._urls.pop(0))
-            except (httpx.TransportError, httpx.HTTPStatusError):
-                pass
+            for _ in self._urls:
+                try:
+                    self._follow()
+                except httpx.ConnectError:
+                    self._urls.append(self._urls.pop(0))
+                    continue
+                except (httpx.TransportError, httpx.HTTPStatusError):
+                    pass
+                break
             self.breaks += 1
             threading.Event().wait(self._pause)
 
