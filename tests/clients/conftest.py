@@ -10,6 +10,7 @@ import pusher
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from realtime.signatures import App
 from tests.clients.client import (
     HERE,
     MODULES,
@@ -20,6 +21,7 @@ from tests.clients.client import (
     Node,
     options_for,
 )
+from tests.hooks import Hook
 from tests.servers import Server
 
 CHROMIUM = shutil.which("chromium")
@@ -48,6 +50,25 @@ def needs_node() -> None:
 def pusher_server(make_shared_server: Callable[..., Server]) -> Server:
     """A server with an app, which many tests share: none may stop it."""
     return make_shared_server(**APP, REALTIME_KEEP_ALIVE="1", REALTIME_MAX_STREAMS_PER_USER="500")
+
+
+@pytest.fixture(scope="session")
+def hook() -> Iterator[Hook]:
+    """Who is told by the webhooks of `mortal_server`."""
+    made = Hook(App(*(APP[f"PUSHER_{name}"] for name in ("APP_ID", "KEY", "SECRET"))))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def mortal_server(make_shared_server: Callable[..., Server], hook: Hook) -> Server:
+    """A server with two workers, which tests may kill, and have to leave running."""
+    return make_shared_server(
+        **APP,
+        WEB_CONCURRENCY="2",
+        PUSHER_WEBHOOK_URLS=hook.url,
+        REALTIME_MAX_STREAMS_PER_USER="500",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -106,22 +127,32 @@ def serve_clients(context: BrowserContext) -> None:
     context.route("**/clients/*.js", fulfill)
 
 
+@pytest.fixture(scope="session")
+def sessions() -> dict[tuple[str, str], Any]:
+    """Cookies by server and user, so that a password is hashed only once for many tests."""
+    return {}
+
+
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page of a server, logged in by the form, that has pusher-js as `Pusher`."""
+def open_page(
+    browser: Browser, sessions: dict[tuple[str, str], Any]
+) -> Iterator[Callable[..., Page]]:
+    """Opens a page of a server, as somebody logged in, that has pusher-js as `Pusher`."""
     contexts: list[BrowserContext] = []
 
-    def make(server: Server, username: str = "", library: str = "pusher.js") -> Page:
-        context = browser.new_context()
+    def make(server: Server, username: str, library: str = "pusher.js") -> Page:
+        who = server.url, username
+        context = browser.new_context(storage_state=sessions.get(who))
         contexts.append(context)
         serve_clients(context)
         page = context.new_page()
         page.goto(f"{server.url}/accounts/login/")
-        if username:
+        if who not in sessions:
             page.fill("input[name=username]", username)
             page.fill("input[name=password]", "realtime")
             page.click("button[type=submit]")
             page.wait_for_url(f"{server.url}/")
+            sessions[who] = context.storage_state()
         for name in (library, "watch.js"):
             page.add_script_tag(url=f"{server.url}/clients/{name}")
         return page
@@ -148,3 +179,19 @@ def python_backend(server: Server, **options: Any) -> pusher.Pusher:
         ssl=False,
         **options,
     )
+
+
+def new_list(server: Server, *shared_with: str) -> int:
+    """A list of alice's, shared with others; its id."""
+    with server.client("alice") as alice:
+        made = alice.post("/api/todo-lists/", json={"name": "x"}).json()
+        for username in shared_with:
+            path = f"/api/todo-lists/{made['id']}/members/"
+            alice.post(path, json={"username": username}).raise_for_status()
+    return int(made["id"])
+
+
+def user_id(server: Server, username: str) -> str:
+    """What a user is called in Pusher's protocol."""
+    (row,) = server.query(f"SELECT id FROM auth_user WHERE username = '{username}'")
+    return str(row[0])

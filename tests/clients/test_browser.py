@@ -11,7 +11,7 @@ import httpx
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.clients.client import Client, Node, options_for
-from tests.clients.conftest import APP, python_backend
+from tests.clients.conftest import APP, new_list, python_backend
 from tests.servers import Server, wait_until
 
 Open = Callable[..., Page]
@@ -22,16 +22,6 @@ def by_session(server: Server) -> dict[str, Any]:
     options = options_for(server)
     del options["channelAuthorization"], options["userAuthentication"]
     return options
-
-
-def new_list(server: Server, *shared_with: str) -> int:
-    """A list of alice's; its id."""
-    with server.client("alice") as alice:
-        made = alice.post("/api/todo-lists/", json={"name": "x"}).json()
-        for username in shared_with:
-            path = f"/api/todo-lists/{made['id']}/members/"
-            alice.post(path, json={"username": username}).raise_for_status()
-    return int(made["id"])
 
 
 def test_a_logged_in_page_needs_no_more_than_its_cookie(
@@ -144,14 +134,12 @@ def test_the_transport_changes_while_others_write(open_page: Open, pusher_server
     wait_until(lambda: len(page.evaluate(TEXTS)) == len(ids), "all items to be shown")
 
 
-def test_a_page_resumes_by_websocket_after_a_crash(
-    open_page: Open, make_server: Callable[..., Server]
-) -> None:
-    server = make_server(**APP)
+def test_a_page_resumes_by_websocket_after_a_crash(open_page: Open, mortal_server: Server) -> None:
+    server = mortal_server
     number = new_list(server)
     page = open_page(server, "alice")
     sent: list[str] = []
-    page.on("websocket", lambda ws: ws.on("framesent", sent.append))
+    page.on("websocket", lambda ws: ws.on("framesent", lambda frame: sent.append(frame)))
     page.evaluate(OPEN, [APP["PUSHER_KEY"], number])
     page.evaluate("(todo_list) => items.create({ todo_list, text: 'mine' })", number)
     wait_until(lambda: page.evaluate("heard.length") == 1, "the own change")
@@ -168,7 +156,7 @@ def test_a_page_resumes_by_websocket_after_a_crash(
     wait_until(lambda: page.evaluate(TEXTS) == texts, "what was missed")
     assert [entry[0] for entry in page.evaluate("heard")] == logged(server, number, "id")
     assert not [url for url in asked if "todo-items" in url]
-    server.stop()
+    assert any("last_event_id" in frame for frame in sent)
 
 
 def test_where_websockets_are_blocked_the_todo_page_is_live_all_the_same(
@@ -249,9 +237,9 @@ EVENTSOURCE_PAGE = """(list) => {
 
 
 def test_pages_on_pusher_and_eventsource_show_the_same_while_workers_die(
-    open_page: Open, make_server: Callable[..., Server]
+    open_page: Open, mortal_server: Server
 ) -> None:
-    server = make_server(**APP, WEB_CONCURRENCY="2")
+    server = mortal_server
     number = new_list(server)
     pages = [open_page(server, "alice"), open_page(server, "alice")]
     pages[0].evaluate(PUSHER_PAGE, [APP["PUSHER_KEY"], by_session(server), number])
@@ -282,4 +270,3 @@ def test_pages_on_pusher_and_eventsource_show_the_same_while_workers_die(
         wait_until(lambda: len(page.evaluate("shown")) >= len(texts), "all")  # noqa: B023
         assert page.evaluate("shown") == texts
         assert page.evaluate("connections") >= 3
-    server.stop()

@@ -5,30 +5,13 @@ import pusher
 import pytest
 
 from tests.clients.client import FAILED, SUCCEEDED, Connect, Node
-from tests.clients.conftest import APP
+from tests.clients.test_http import Npm
 from tests.servers import Server, wait_until
-
-NPM = """([port, app, call, args]) => {
-    const server = new PusherServer({ ...app, host: "127.0.0.1", port, useTLS: false });
-    return server[call](...args).then((response) => response.status);
-}"""
-
-
-class Backend:
-    """`pusher` from npm, for the tests' server."""
-
-    def __init__(self, node: Node, server: Server) -> None:
-        self.node, self.server = node, server
-
-    def __call__(self, call: str, *arguments: object) -> int:
-        app = {"appId": APP["PUSHER_APP_ID"], "key": APP["PUSHER_KEY"]}
-        app["secret"] = APP["PUSHER_SECRET"]
-        return int(self.node.evaluate(NPM, [str(self.server.port), app, call, arguments]))
 
 
 @pytest.fixture
-def npm(node: Node, pusher_server: Server) -> Backend:
-    return Backend(node, pusher_server)
+def npm(node: Node, pusher_server: Server) -> Npm:
+    return Npm(node, pusher_server)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +29,7 @@ def make_list(alice: httpx.Client) -> int:
 
 
 def test_a_trigger_reaches_every_client_with_its_data_as_it_was(
-    connect: Connect, backend: pusher.Pusher, npm: Backend
+    connect: Connect, backend: pusher.Pusher, npm: Npm
 ) -> None:
     clients = [connect(), connect()]
     for client in clients:
@@ -54,7 +37,7 @@ def test_a_trigger_reaches_every_client_with_its_data_as_it_was(
     values = [{"message": "hello world"}, "plain", 7, None, ["ä", {"n": 1.5}], "", "{broken"]
     for value in values:
         backend.trigger("public-a", "python", value)
-        assert npm("trigger", "public-a", "npm", value) == 200
+        assert npm.call("trigger", "public-a", "npm", value) == [200, {}]
     for client in clients:
         client.wait("public-a", "npm", len(values))
         assert client.heard("public-a", "python") == values
@@ -62,14 +45,14 @@ def test_a_trigger_reaches_every_client_with_its_data_as_it_was(
 
 
 def test_the_connection_that_caused_an_event_can_be_left_out(
-    connect: Connect, backend: pusher.Pusher, npm: Backend
+    connect: Connect, backend: pusher.Pusher, npm: Npm
 ) -> None:
     sender, other = connect(), connect()
     for client in (sender, other):
         client.subscribed("public-b")
     socket_id = sender.connected()
     backend.trigger("public-b", "first", {}, socket_id)
-    npm("trigger", "public-b", "second", {}, {"socket_id": socket_id})
+    npm.call("trigger", "public-b", "second", {}, {"socket_id": socket_id})
     backend.trigger("public-b", "third", {})
     for client in (sender, other):
         client.wait("public-b", "third")
@@ -79,13 +62,15 @@ def test_the_connection_that_caused_an_event_can_be_left_out(
 
 
 def test_batches_and_many_channels_arrive_in_order(
-    connect: Connect, backend: pusher.Pusher, npm: Backend
+    connect: Connect, backend: pusher.Pusher, npm: Npm
 ) -> None:
     client = connect()
     for name in ("public-c", "public-d"):
         client.subscribed(name)
     backend.trigger_batch([{"channel": "public-c", "name": "n", "data": n} for n in range(10)])
-    npm("triggerBatch", [{"channel": "public-c", "name": "n", "data": n} for n in range(10, 20)])
+    npm.call(
+        "triggerBatch", [{"channel": "public-c", "name": "n", "data": n} for n in range(10, 20)]
+    )
     backend.trigger(["public-c", "public-d"], "both", 1)
     client.wait("public-d", "both")
     client.wait("public-c", "both")

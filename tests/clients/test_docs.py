@@ -75,7 +75,7 @@ def test_clients_in_a_page(
         body=code, content_type="text/javascript"
     ))  # fmt: skip
     sockets: list[Any] = []
-    page.on("websocket", lambda ws: ws.on("framereceived", sockets.append))
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda f: sockets.append(f)))
     page.add_script_tag(url=f"{pusher_server.url}/clients/{name}", type="module")
     succeeded = "pusher_internal:subscription_succeeded"
     wait_until(lambda: page.evaluate("1") and any(succeeded in f for f in sockets), "it")

@@ -1,9 +1,9 @@
 """Laravel Echo, as it talks to Reverb."""
 
-import httpx
 import pusher
 
 from tests.clients.client import Client, Connect
+from tests.clients.conftest import new_list
 from tests.servers import Server, wait_until
 
 ECHO = """(key, { echo: token, ...options }) => {
@@ -56,7 +56,7 @@ def test_echo_joins_private_and_presence_channels_by_a_bearer_token(
     connect: Connect, pusher_server: Server, tokens: dict[str, str]
 ) -> None:
     with pusher_server.client("alice") as alice:
-        pk = alice.post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+        pk = new_list(pusher_server)
         client = made(connect, tokens["alice"])
         client.call(
             """({ echo, echoed }, pk) => {
@@ -69,17 +69,12 @@ def test_echo_joins_private_and_presence_channels_by_a_bearer_token(
             pk,
         )
         assert sorted(map(str, echoed(client, 2))) == ["['alice']", "subscribed"]
-        add(alice, pk)
+        alice.post("/api/todo-items/", json={"todo_list": pk, "text": "Milk"}).raise_for_status()
         assert echoed(client, 3)[2] == "Milk"
 
 
-def add(api: httpx.Client, pk: int) -> None:
-    api.post("/api/todo-items/", json={"todo_list": pk, "text": "Milk"}).raise_for_status()
-
-
 def test_echo_whispers(connect: Connect, pusher_server: Server, tokens: dict[str, str]) -> None:
-    with pusher_server.client("alice") as alice:
-        pk = alice.post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+    pk = new_list(pusher_server)
     clients = [made(connect, tokens["alice"]), made(connect, tokens["alice"])]
     for client in clients:
         client.call(

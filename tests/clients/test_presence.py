@@ -2,13 +2,12 @@
 
 import os
 import signal
-from collections.abc import Callable
 
 import pusher
 import pytest
 
 from tests.clients.client import Client, Connect, Node, options_for
-from tests.clients.conftest import APP, python_backend
+from tests.clients.conftest import APP, new_list, python_backend, user_id
 from tests.servers import Server, wait_until
 
 ADDED, REMOVED = "pusher:member_added", "pusher:member_removed"
@@ -17,26 +16,13 @@ ADDED, REMOVED = "pusher:member_added", "pusher:member_removed"
 @pytest.fixture(scope="module")
 def shared(pusher_server: Server) -> str:
     """The presence channel of a list that alice shares with bob."""
-    return share(pusher_server)
-
-
-def share(server: Server) -> str:
-    with server.client("alice") as alice:
-        made = alice.post("/api/todo-lists/", json={"name": "shared"}).json()
-        path = f"/api/todo-lists/{made['id']}/members/"
-        alice.post(path, json={"username": "bob"}).raise_for_status()
-    return f"presence-todo-list.{made['id']}"
-
-
-def pk(server: Server, username: str) -> str:
-    (row,) = server.query(f"SELECT id FROM auth_user WHERE username = '{username}'")
-    return str(row[0])
+    return f"presence-todo-list.{new_list(pusher_server, 'bob')}"
 
 
 def test_members_are_users_however_many_tabs_they_have(
     connect: Connect, backend: pusher.Pusher, pusher_server: Server, shared: str
 ) -> None:
-    alice_id, bob_id = (pk(pusher_server, name) for name in ("alice", "bob"))
+    alice_id, bob_id = (user_id(pusher_server, name) for name in ("alice", "bob"))
     alice = connect("alice")
     alice.subscribed(shared)
     assert alice.members(shared) == {
@@ -66,7 +52,7 @@ def test_client_events_on_presence_channels_say_whose_they_are(
     alice.call(note, shared)
     bob.call("(pusher, channel) => pusher.channel(channel).trigger('client-wave', {})", shared)
     waved = wait_until(lambda: alice.call("(pusher) => pusher.waved ?? null"), "the wave")
-    assert waved == [{}, {"user_id": pk(pusher_server, "bob")}]
+    assert waved == [{}, {"user_id": user_id(pusher_server, "bob")}]
 
 
 def worker_of(server: Server, client: Client) -> int:
@@ -80,10 +66,10 @@ def worker_of(server: Server, client: Client) -> int:
 
 
 def test_a_killed_worker_leaves_no_ghosts_and_who_comes_back_is_told(
-    node: Node, make_server: Callable[..., Server]
+    node: Node, mortal_server: Server
 ) -> None:
-    server = make_server(**APP, WEB_CONCURRENCY="2")
-    channel = share(server)
+    server = mortal_server
+    channel = f"presence-todo-list.{new_list(server, 'bob')}"
     tokens = {name: server.token(name) for name in ("alice", "bob")}
 
     def visit(name: str) -> Client:
@@ -106,12 +92,11 @@ def test_a_killed_worker_leaves_no_ghosts_and_who_comes_back_is_told(
     os.kill(victim, signal.SIGSTOP)
     bob.disconnect()  # before pusher-js comes back by itself
     os.kill(victim, signal.SIGKILL)
-    bob_id = pk(server, "bob")
+    bob_id = user_id(server, "bob")
     assert alice.wait(channel, REMOVED, removed + 1)["id"] == bob_id
-    assert set(alice.members(channel)["all"]) == {pk(server, "alice")}
+    assert set(alice.members(channel)["all"]) == {user_id(server, "alice")}
     wait_until(lambda: len(server.workers) == 2, "another worker")
     bob.call("(pusher) => pusher.connect()")
     assert alice.wait(channel, ADDED, added + 1)["id"] == bob_id
     users = python_backend(server).users_info(channel)["users"]
-    assert [user["id"] for user in users] == [pk(server, "alice"), bob_id]
-    server.stop()
+    assert [user["id"] for user in users] == [user_id(server, "alice"), bob_id]

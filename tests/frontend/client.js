@@ -156,6 +156,20 @@ export async function anotherChannel(transport) {
   return { open: world.mostStreams, sockets: world.socketCount, heard: messages.filter((seq) => own.some((entry) => entry.seq === seq)), said: own.map(({ seq }) => seq) };
 }
 
+export async function leftChannel(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
+  const others = client.collection("rows", { params: { list: 2 } });
+  await others.subscribe();
+  const both = () => world.connections.some((connection) => connection.carries("private-list.2"));
+  await soon(both, "a stream of both");
+  others.unsubscribe();
+  await soon(() => !both(), "the second list to be left");
+  await alone(world);
+  world.update(1, { text: "still live" });
+  await soon(() => texts(rows)[0] === "still live", "the first list to go on");
+  return world.socketCount;
+}
+
 export async function refusedChannel(transport) {
   const { world, client, rows } = await scene(1, 2, transport);
   const [first] = world.connections;

@@ -94,6 +94,11 @@ def test_a_further_channel_neither_loses_nor_repeats_what_is_live(
 
 
 @by_both
+def test_a_channel_that_nobody_needs_is_left(module: Page, transport: str) -> None:
+    assert play(module, "leftChannel", transport) == (1 if transport == "websocket" else 0)
+
+
+@by_both
 def test_a_refused_channel_harms_no_other(module: Page, transport: str) -> None:
     seen = play(module, "refusedChannel", transport)
     assert seen == {"status": 403, "state": "forbidden", "same": True, "states": []}

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page
 
 RUNS = [(transport, seed) for transport in ("sse", "websocket", "both") for seed in range(1, 5)]
-RUNS.append(("both", 106))  # a load that lasts, while faster ones end and the transport changes
+# Loads that last, while faster ones end and the transport changes.
+RUNS += [("both", 106), ("both", 216)]
 
 
 @pytest.mark.parametrize(("transport", "seed"), RUNS)
