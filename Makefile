@@ -4,7 +4,8 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 # Node from elsewhere brings an npm of its own, beside which Debian's can't be installed.
-DEBIAN := redis-server postgresql chromium pushpin zurl nginx-light pgbouncer \
+DEBIAN := redis-server postgresql chromium pushpin zurl pgbouncer \
+	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
 	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 CLIENTS := tests/clients/node_modules/.package-lock.json
 

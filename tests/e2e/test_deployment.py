@@ -1,11 +1,13 @@
 """What docs/deployment.md promises of what stands in front: nginx with its site, and PgBouncer."""
 
+import json
 import os
 import socket
 import ssl
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.fronts import Nginx, PgBouncer
 from tests.servers import Server, on_postgres
@@ -17,7 +19,8 @@ HOST = "todos.example.org"
 @pytest.fixture(scope="module")
 def proxied(make_server):
     """A server as one is configured behind a proxy, with a keep-alive that no test waits for."""
-    return make_server(ALLOWED_HOSTS=f"127.0.0.1,{HOST}", SECURE_SSL_REDIRECT="1")
+    app = {"PUSHER_APP_ID": "1", "PUSHER_KEY": "key", "PUSHER_SECRET": "secret"}
+    return make_server(ALLOWED_HOSTS=f"127.0.0.1,{HOST}", SECURE_SSL_REDIRECT="1", **app)
 
 
 @pytest.fixture
@@ -64,6 +67,15 @@ def test_a_stream_of_a_hundred_long_names_passes_nginx(api):
     # Nobody may read such channels; but it is the application that says so.
     assert answer.status_code == 403
     assert "detail" in answer.json()
+
+
+def test_websockets_pass_nginx(site):
+    context = ssl.create_default_context(cafile=str(site.certificate))
+    address = f"wss://{HOST}/app/key?protocol=7"
+    plain = socket.create_connection(("127.0.0.1", site.port), timeout=20)
+    with connect(address, sock=plain, ssl=context) as socket_to_app:
+        hello = json.loads(socket_to_app.recv(timeout=20))
+        assert hello["event"] == "pusher:connection_established"
 
 
 def test_nginx_offers_http_2(site):
