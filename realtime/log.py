@@ -130,7 +130,7 @@ def sequence() -> Batch:
         return Batch(tuple(map(_event, rows)), before)
 
 
-def _limit_pauses(alias: str) -> None:
+def limit_pauses(alias: str) -> None:
     """Has PostgreSQL end this transaction when this process is frozen in the middle of it: all
     others wait for its lock."""
     if connections[alias].vendor == "postgresql":
@@ -233,7 +233,7 @@ def _head_row(alias: str) -> models.Head:
 
 
 def _lock_head(alias: str) -> models.Head:
-    _limit_pauses(alias)
+    limit_pauses(alias)
     locked = models.Head.objects.using(alias).select_for_update()
     return locked.first() or locked.get(pk=_create_head(alias).pk)
 

@@ -10,7 +10,7 @@ from functools import partial
 from django.db import DatabaseError, InterfaceError
 
 from realtime.connections import with_connection
-from realtime.quotas import RENEWAL, UNCOUNTED, Quotas
+from realtime.quotas import RENEWAL, Quotas
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +25,12 @@ class Slots:
 
     def __init__(self) -> None:
         self.quotas = Quotas()
-        self._held: set[int] = set()
-        self._freed: set[int] = set()
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="realtime-slots")
 
     def hold(self, slot: int) -> Callable[[], None]:
         """Keeps a slot that `quotas` has given; answers what gives it back."""
-        if slot == UNCOUNTED:
-            return lambda: None
-        self._held.add(slot)
+        self.quotas.hold(slot)
         return partial(self._free, slot)
 
     async def keep(self) -> None:
@@ -47,10 +43,12 @@ class Slots:
             self._wake.clear()
             rounds += 1
             try:
-                await self._run(self._tell, rounds % _TIDY_EVERY == 0)
+                await self._run(self.quotas.tell)
+                if rounds % _TIDY_EVERY == 0:
+                    await self._run(self.quotas.tidy)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("Streams can't be counted, trying again: %s", error)
-                await asyncio.sleep(RENEWAL)
+                await asyncio.sleep(RENEWAL / 2)
 
     async def close(self) -> None:
         """Gives everything back."""
@@ -59,18 +57,8 @@ class Slots:
         self._thread.shutdown()
 
     def _free(self, slot: int) -> None:
-        self._held.discard(slot)
-        self._freed.add(slot)
+        self.quotas.free(slot)
         self._wake.set()
-
-    def _tell(self, tidy: bool) -> None:
-        if freed := self._freed.copy():
-            self.quotas.free(freed)
-            self._freed -= freed
-        if self._held:
-            self.quotas.renew()
-        if tidy:
-            self.quotas.tidy(self._held.copy())
 
     async def _run(self, function: Callable[..., None], *args: object) -> None:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -26,9 +27,13 @@ def open_streams():
     return models.Stream.objects.count()
 
 
+def ago(**by):
+    return timezone.now() - timedelta(**by)
+
+
 def age(model, **by):
     column = "seen_at" if model is models.Worker else "opened_at"
-    model.objects.update(**{column: timezone.now() - timedelta(**by)})
+    model.objects.update(**{column: ago(**by)})
 
 
 def test_all_workers_count_together():
@@ -38,7 +43,8 @@ def test_all_workers_count_together():
     assert one.take("user 1", 3) is None
     assert other.take("user 1", 3) is None
     assert one.take("user 2", 3)
-    one.free([first])
+    one.free(first)
+    one.tell()
     assert other.take("user 1", 3)
 
 
@@ -67,7 +73,6 @@ def test_a_worker_of_this_machine_that_has_died_counts_no_more(dead_pid):
     own = Quotas()
     assert all(own.take("user 1", 2) for _ in range(2))
     assert own.take("user 1", 2) is None
-    assert open_streams() == 2
 
 
 def test_a_worker_of_another_machine_counts_until_its_lease_is_over(dead_pid):
@@ -76,10 +81,10 @@ def test_a_worker_of_another_machine_counts_until_its_lease_is_over(dead_pid):
     assert far.take("user 1", 1)
     own = Quotas()
     assert own.take("user 1", 1) is None
-    age(models.Worker, seconds=10)
-    own.renew()
+    own.take("user 2", 1)
+    models.Worker.objects.filter(host="elsewhere").update(seen_at=ago(seconds=10))
     assert own.take("user 1", 1)
-    far.renew()
+    far.tell()
     assert Quotas().take("user 1", 2) is None
 
 
@@ -91,31 +96,119 @@ def test_a_worker_that_leaves_takes_its_streams_along():
     assert Quotas().take("user 1", 1)
 
 
-def test_what_nobody_holds_is_tidied_up():
+def test_a_place_that_was_just_left_may_be_taken_at_once():
+    one = Quotas()
+    slot = one.take("user 1", 1)
+    one.hold(slot)
+    one.free(slot)
+    assert one.take("user 1", 1)
+    assert one.take("user 1", 1) is None
+    one.tell()
+    assert open_streams() == 1
+
+
+def test_a_stream_whose_client_left_while_it_was_opened_is_given_up(monkeypatch):
+    one = Quotas()
+    one.hold(one.take("user 1", 2))
+    assert one.take("user 1", 2)
+    one.tell()
+    assert one.take("user 1", 2) is None
+    monkeypatch.setattr(quotas, "_OPENING", 0.0)
+    one.tell()
+    assert one.take("user 1", 2)
+
+
+def test_rows_that_nobody_knows_are_tidied_up():
     one, dead = Quotas(), Quotas()
-    held, lost = one.take("user 1", 9), one.take("user 1", 9)
+    one.take("user 1", 9)
     dead.take("user 1", 9)
-    age(models.Worker, minutes=5)
+    models.Stream.objects.create(worker=one._worker, owner="user 1", opened_at=timezone.now())
     age(models.Stream, minutes=5)
-    one.renew()
-    opening = one.take("user 1", 9)
-    one.tidy([held])
-    assert set(models.Stream.objects.values_list("pk", flat=True)) == {held, opening}
-    assert lost not in (held, opening)
+    models.Worker.objects.filter(pk=dead._worker.pk).update(seen_at=ago(minutes=5))
+    one.take("user 1", 9)
+    one.tidy()
+    assert models.Worker.objects.get().pk == one._worker.pk
+    assert open_streams() == 2
 
 
-def test_a_database_that_cannot_count_lets_streams_open(monkeypatch):
+@pytest.fixture
+def cannot_count(monkeypatch):
+    """Has counting fail until it is called."""
+
     def fail(*args):
         raise OperationalError("locked")
 
-    monkeypatch.setattr(quotas, "_lock", fail)
-    assert Quotas().take("user 1", 1) == quotas.UNCOUNTED
+    with monkeypatch.context() as patch:
+        patch.setattr(quotas, "_lock", fail)
+        yield patch.undo
+
+
+def test_what_cannot_be_counted_opens_and_is_counted_as_soon_as_it_can_be(cannot_count):
+    one, other = Quotas(), Quotas()
+    slots = [one.take("user 1", 2) for _ in range(2)]
+    assert all(slots)
+    for slot in slots:
+        one.hold(slot)
+    assert open_streams() == 0
+    assert one.take("user 1", 2) is None  # That many it knows of itself.
+    cannot_count()
+    one.tell()
+    assert other.take("user 1", 2) is None
+    one.free(slots[0])
+    one.tell()
+    assert other.take("user 1", 2)
+    assert other.take("user 1", 2) is None
+
+
+def test_a_stream_that_ends_while_it_is_counted_late_is_not_left_behind(cannot_count, monkeypatch):
+    one = Quotas()
+    slot = one.take("user 1", 2)
+    one.hold(slot)
+    cannot_count()
+    save = models.Stream.save
+
+    def end_meanwhile(row, **options):
+        one.free(slot)
+        save(row, **options)
+
+    monkeypatch.setattr(models.Stream, "save", end_meanwhile)
+    one.tell()
+    assert open_streams() == 0
+
+
+def test_who_was_taken_for_dead_and_lives_is_counted_again():
+    one, other = Quotas(), Quotas()
+    one.hold(one.take("user 1", 1))
+    models.Worker.objects.all().delete()
+    one.tell()
+    assert other.take("user 1", 1) is None
+
+
+def test_a_worker_whose_row_has_just_gone_opens_streams_all_the_same():
+    one = Quotas()
+    one.take("user 1", 9)
+    models.Worker.objects.all().delete()
+    one.hold(one.take("user 1", 9))
+    one.tell()
+    assert open_streams() == 1
+
+
+def test_when_the_database_was_away_nobody_has_died_of_that():
+    one, other, dead = Quotas(), Quotas(), Quotas()
+    for worker in (one, other, dead):
+        worker.take("user 1", 9)
+    dead_row = models.Worker.objects.filter(pk=dead._worker.pk)
+    dead_row.update(seen_at=ago(seconds=30))
+    models.Worker.objects.exclude(pk=dead._worker.pk).update(seen_at=ago(seconds=15))
+    one._renewed = float("-inf")
+    assert one.take("user 1", 2) is None
+    assert one.take("user 1", 3)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite's only write lock")
 def test_counting_does_not_wait_for_a_long_write():
     own = Quotas()
-    own.renew()
+    own.take("user 2", 1)
     written, done = threading.Event(), threading.Event()
 
     def write():
@@ -130,10 +223,14 @@ def test_counting_does_not_wait_for_a_long_write():
     thread = threading.Thread(target=write)
     thread.start()
     written.wait(30)
-    assert own.take("user 1", 1) == quotas.UNCOUNTED
+    begun = time.monotonic()
+    own.hold(own.take("user 1", 2))
+    assert time.monotonic() - begun < 5  # Other writers wait for 20 s.
+    assert open_streams() == 1
     done.set()
     thread.join()
-    assert own.take("user 1", 1)
+    own.tell()
+    assert open_streams() == 2
     with connection.cursor() as cursor:
         timeout = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
     assert timeout == connection.settings_dict["OPTIONS"]["timeout"] * 1000
