@@ -42,8 +42,9 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
-        # Its own thread, so that a slow check of rights never delays delivery or requests.
-        self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
+        # Threads of their own, so that slow checks of rights never delay delivery or requests; and
+        # one for each kind, so that a check of thousands, or pruning, never delays another.
+        self._checks = ThreadPoolExecutor(4, thread_name_prefix="realtime-checks")
         self._doubtful: set[Subscriber] = set()
         self._doubt = asyncio.Event()
         self._slots: list[dict[Subscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
@@ -179,9 +180,9 @@ class Worker:
         while True:
             await asyncio.sleep(GROUNDS_INTERVAL)
             grants = {subscriber.grant for subscriber in self.hub}
-            for grant in await self._check(rights.ungrounded, grants) or ():
+            if gone := await self._check(rights.ungrounded, grants):
                 for subscriber in self.hub:
-                    if subscriber.grant == grant:
+                    if subscriber.grant in gone:
                         self._forbid(subscriber, frozenset(subscriber.channels))
 
     async def _check_doubtful(self) -> None:
