@@ -226,15 +226,7 @@ class Scene:
         """Opens the streams, has every right end, and waits for what comes of it."""
         shared, doomed = self._list("shared"), self._list("doomed")
         self._make_victims(shared, doomed)
-        writers = [
-            RestWriter(self._servers[n % len(self._servers)], pk, pause=0.02).start()
-            for n, pk in enumerate((shared, doomed))
-        ]
-        try:
-            asyncio.run(self._play(shared))
-        finally:
-            for writer in writers:
-                writer.stop()
+        asyncio.run(self._play(shared, doomed))
 
     def close(self) -> None:
         self.owner.close()
@@ -244,9 +236,9 @@ class Scene:
         """All that is not as it must be."""
         found = [fault for victim in self.victims for fault in victim.faults()]
         for victim in self.victims:
-            for server in self._servers:
-                if (status := victim.refused(server)) not in (401, 403):
-                    found.append(f"{victim.way} by {victim.login}: may come back, {status}")
+            other = next(server for server in self._servers if server is not victim.server)
+            if (status := victim.refused(other)) not in (401, 403):
+                found.append(f"{victim.way} by {victim.login}: may come back, {status}")
         return found
 
     def _list(self, name: str) -> int:
@@ -271,14 +263,18 @@ class Scene:
                         victim.name
                     ]
 
-    async def _play(self, shared: int) -> None:
-        token = self._servers[0].token()
-        channel = f"private-todo-list.{shared}"
-        self.witnesses = []
-        for server in self._servers:
-            self.witnesses += await _everywhere(server, lambda s: Client(s.port, [channel], token))
-            for victim in self.victims:
-                victim.streams += await _everywhere(server, victim.client)
+    async def _play(self, shared: int, doomed: int) -> None:
+        await self._open(f"private-todo-list.{shared}")
+        writers = [RestWriter(self._servers[-1], pk, pause=0.1).start() for pk in (shared, doomed)]
+        try:
+            await self._end_all()
+        finally:
+            for writer in writers:
+                await asyncio.to_thread(writer.stop)
+        for client in self.witnesses:
+            client.drop()
+
+    async def _end_all(self) -> None:
         await _until(lambda: all(_heard(c) for v in self.victims for c in v.streams), "an event")
         for victim in self.victims:
             victim.ended = time.monotonic()
@@ -288,8 +284,14 @@ class Scene:
         end = time.monotonic()
         # Whoever still heard something would have heard this.
         await _until(lambda: all(_heard(c, end) >= 5 for c in self.witnesses), "witnesses to go on")
-        for client in self.witnesses:
-            client.drop()
+
+    async def _open(self, channel: str) -> None:
+        token = self._servers[0].token()
+        self.witnesses = []
+        for server in self._servers:
+            self.witnesses += await _everywhere(server, lambda s: Client(s.port, [channel], token))
+            for victim in self.victims:
+                victim.streams += await _everywhere(server, victim.client)
 
     def _end(self, victim: Victim) -> None:
         if callable(victim.end):
