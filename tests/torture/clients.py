@@ -30,7 +30,8 @@ class Client(asyncio.Protocol):
         query: bytes = b"",
         login: str = "",
     ) -> None:
-        self._port = port
+        self.server = port
+        """The port of the server."""
         path = "/api/events/?" + "&".join(f"channel={name}" for name in channels)
         # `login` is a header in place of the token's.
         headers = (
@@ -55,7 +56,7 @@ class Client(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.status, self.opened_at, self.lost_at, self._rest = 0, 0.0, 0.0, b""
         self._over = loop.create_future()
-        await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        await loop.create_connection(lambda: self, "127.0.0.1", self.server)
         return self
 
     def connection_made(self, transport: Any) -> None:

@@ -61,7 +61,7 @@ def test_whatever_ends_a_right_ends_its_streams_everywhere(servers):
 async def all_gone(clients, patience=30):
     """When the last of the streams has ended."""
     end = time.monotonic() + patience
-    while not all(client.lost_at for client in clients) and time.monotonic() < end:
+    while not all(client.lost_at for client in clients) and time.monotonic() < end:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
     return max(client.lost_at or float("inf") for client in clients)
 
