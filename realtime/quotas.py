@@ -11,13 +11,14 @@ import logging
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -57,6 +58,7 @@ class Quotas:
     def __init__(self) -> None:
         self._worker = Worker(id=secrets.token_hex(16), host=_host(), pid=os.getpid())
         self._renewed = float("-inf")
+        self._renewing = threading.Lock()
         self._numbers = itertools.count(1)
         self._slots: dict[int, _Slot] = {}
         self._freed: dict[int, str] = {}
@@ -95,7 +97,7 @@ class Quotas:
         alias = database()
         with _patience(alias, _LONG_PATIENCE):
             if self._slots:
-                self._renew(alias)
+                self._renew(alias, after=0)
             self._write_uncounted(alias)
             freed = self._freed.copy()
             if freed:
@@ -122,8 +124,7 @@ class Quotas:
     def _count(self, slot: _Slot, quota: int) -> bool:
         alias = database()
         with _patience(alias, _PATIENCE):
-            if time.monotonic() > self._renewed + RENEWAL:
-                self._renew(alias)
+            self._renew(alias, after=RENEWAL)
             with transaction.atomic(using=alias):
                 _lock(alias, slot.owner)
                 failpoints.reach("quotas.counting")
@@ -154,7 +155,18 @@ class Quotas:
             elif not slot.held and time.monotonic() > slot.taken_at + _OPENING:
                 self.free(number)
 
-    def _renew(self, alias: str) -> None:
+    def _renew(self, alias: str, after: float) -> None:
+        """Says that this worker lives, unless it has done so in the last seconds."""
+        if not self._renewing.acquire(timeout=_PATIENCE / 1000):
+            raise OperationalError("another thread waits for the database")
+        try:
+            if time.monotonic() > self._renewed + after:
+                self._say_alive(alias)
+                self._renewed = time.monotonic()
+        finally:
+            self._renewing.release()
+
+    def _say_alive(self, alias: str) -> None:
         workers = Worker.objects.using(alias)
         own = workers.filter(pk=self._worker.pk)
         last = own.values_list("seen_at", flat=True).first()
@@ -165,9 +177,11 @@ class Quotas:
             workers.filter(seen_at__gt=last - _LEASE).update(seen_at=Now())
         else:
             own.update(seen_at=Now())
-        self._renewed = time.monotonic()
 
     def _begin(self, alias: str) -> None:
+        # If it had a row before, that was taken for dead, with all of its streams.
+        for slot in list(self._slots.values()):
+            slot.row = None
         self._worker.seen_at = Now()
         Worker.objects.using(alias).bulk_create(
             [self._worker],
@@ -175,9 +189,6 @@ class Quotas:
             unique_fields=["id"],
             update_fields=["seen_at"],
         )
-        # If it had a row before, that was taken for dead, with all of its streams.
-        for slot in list(self._slots.values()):
-            slot.row = None
 
 
 def _host() -> str:

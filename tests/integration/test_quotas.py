@@ -66,6 +66,23 @@ def test_those_who_come_at_once_are_not_more_than_allowed():
     assert open_streams() == 7
 
 
+def test_a_worker_that_begins_with_many_streams_at_once_counts_each_once():
+    one = Quotas()
+
+    def open_some():
+        for _ in range(3):
+            one.hold(one.take("user 1", 100))
+        connections.close_all()
+
+    threads = [threading.Thread(target=open_some) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one.tell()
+    assert open_streams() == 18
+
+
 def test_a_worker_of_this_machine_that_has_died_counts_no_more(dead_pid):
     crashed = Quotas()
     crashed._worker.pid = dead_pid

@@ -18,7 +18,7 @@ def origin(dice):
         (
             good,
             good
-            + dice.choice((".evil.example", ":444", "/", "/x", "@evil.example", "%00", " ", ",")),
+            + dice.choice((".evil.example", ":444", "/", "/x", "@evil.example", "%00", ";", ",")),
             good.replace("://", dice.choice(("://evil.", "://evil-", "://x@", ":///", ":"))),
             good.upper().replace("HTTP", "http"),
             good.replace("https", "http") if "https" in good else good.replace("http", "https"),

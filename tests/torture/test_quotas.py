@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
@@ -75,14 +75,23 @@ async def settled(server, count):
     await asyncio.to_thread(wait_until, lambda: counted(server) == count, f"{count} to be counted")
 
 
-@contextmanager
-def users(servers, count=1):
-    """As many users, whose streams are dropped in the end."""
-    found = [User(servers, token) for token in crowd(servers[0], count)]
-    yield found
-    for user in found:
-        for client in user.streams:
-            client.drop()
+def people_of(servers, count=1):
+    """As many users."""
+    return [User(servers, token) for token in crowd(servers[0], count)]
+
+
+def run(play, *people):
+    """Has users play something, and leave everything in the end."""
+
+    async def main():
+        try:
+            return await play(*people)
+        finally:
+            for user in people:
+                user.drop(len(user.streams))
+            await asyncio.sleep(0.1)
+
+    return asyncio.run(main())
 
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -96,7 +105,7 @@ def test_at_once_on_all_workers_exactly_as_many_open_as_allowed(make_server, bac
     servers = cluster(make_server, postgres, **ENVIRON)
     answers, wrong, times = Counter(), [], []
 
-    async def play(people):
+    async def play(*people):
         for _ in range(ROUNDS):
             found = await asyncio.gather(*(user.attempt(3 * LIMIT) for user in people))
             wrong.extend(f for f in found if f != {200: LIMIT, 429: 2 * LIMIT})
@@ -114,8 +123,7 @@ def test_at_once_on_all_workers_exactly_as_many_open_as_allowed(make_server, bac
             await settled(servers[0], 0)
         times.extend(t for user in people for t in user.times)
 
-    with users(servers, USERS) as people:
-        asyncio.run(play(people))
+    run(play, *people_of(servers, USERS))
     for server in servers:
         server.stop()
     record(
@@ -187,8 +195,7 @@ def test_a_dead_worker_s_streams_count_no_more_and_a_frozen_one_s_again(make_ser
         for _ in range(2):
             await frozen(user)
 
-    with users(servers) as [user]:
-        asyncio.run(play(user))
+    run(play, *people_of(servers))
     for server in servers:
         server.stop()
     record(
@@ -228,8 +235,7 @@ def test_a_worker_that_stands_still_while_it_counts_keeps_nobody_out(
             hanging.drop()
         return opened, slowest, again
 
-    with users([witness], 2) as people:
-        opened, slowest, again = asyncio.run(play(*people))
+    opened, slowest, again = run(play, *people_of([witness], 2))
     victim.stop()
     witness.stop()
     record(
@@ -273,8 +279,7 @@ def test_a_restart_of_postgresql_forgets_nobody(make_server, fresh_postgres):
             if (answers := await user.attempt(6)) != {200: 3, 429: 3}:
                 wrong.append((away, answers))
 
-    with users(servers) as [user]:
-        asyncio.run(play(user))
+    run(play, *people_of(servers))
     for server in servers:
         server.stop()
     record(
@@ -293,13 +298,13 @@ def test_a_restart_of_postgresql_forgets_nobody(make_server, fresh_postgres):
 def test_under_a_heavy_load_of_writes_streams_open_on_sqlite(make_server):
     servers = cluster(make_server, **ENVIRON)
     with ExitStack() as stack:
-        people = stack.enter_context(users(servers, 10))
+        people = people_of(servers, 10)
         writers = [OrmWriter(servers[0], 1, pause=0).start() for _ in range(3)]
         for writer in writers:
             stack.callback(writer.stop)
         wait_until(lambda: all(len(w.writes) > 20 for w in writers), "writes")
 
-        async def play():
+        async def play(*people):
             answers = Counter()
             for user in people:
                 answers.update(await user.attempt(LIMIT))
@@ -308,7 +313,7 @@ def test_under_a_heavy_load_of_writes_streams_open_on_sqlite(make_server):
                 answers.update(await user.attempt(5))
             return answers
 
-        answers = asyncio.run(play())
+        answers = run(play, *people)
     writes = sum(len(writer.writes) for writer in writers)
     late = sum("can't be counted yet" in line for s in servers for line in s.log.splitlines())
     slowest = max(t for user in people for t in user.times)
