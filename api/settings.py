@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "realtime",
+    "accounts",
     "todos",
     "frontend",
 ]

@@ -1,7 +1,6 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import include, path
 from django.views.decorators.http import require_safe
 from rest_framework.routers import DefaultRouter
@@ -21,8 +20,7 @@ handler500 = "api.views.server_error"
 
 urlpatterns = [
     path("", include("frontend.urls")),
-    path("accounts/login/", auth.LoginView.as_view(), name="login"),
-    path("accounts/logout/", auth.LogoutView.as_view(), name="logout"),
+    path("accounts/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/events/", include("realtime.urls")),
     path("app/<key>", HandshakeView.as_view(), name="websocket"),

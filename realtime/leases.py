@@ -8,13 +8,16 @@ the mark, takes it off, and writes again what it still holds. Its lease has a ne
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db import OperationalError
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
+from realtime import locks
 from realtime.log import database
 from realtime.models import Member, Occupancy, Worker
 
@@ -30,15 +33,22 @@ class Lease:
     thread."""
 
     def __init__(self) -> None:
-        self.worker = Worker(id=secrets.token_hex(16), host=socket.gethostname(), pid=os.getpid())
+        self.worker = Worker(id=secrets.token_hex(16), host=_host(), pid=os.getpid())
         self.term = 0
         """Changes whenever the worker may have been taken for lost meanwhile."""
         self._renewed = float("-inf")
+        self._renewing = threading.Lock()
 
     def ensure(self) -> None:
-        """Renews the lease, unless that was done a moment ago."""
-        if time.monotonic() > self._renewed + RENEWAL:
-            self.renew()
+        """Renews the lease, unless that was done a moment ago; of several threads, one does it for
+        all."""
+        if not self._renewing.acquire(timeout=locks.PATIENCE / 1000):
+            raise OperationalError("another thread waits for the database")
+        try:
+            if time.monotonic() > self._renewed + RENEWAL:
+                self.renew()
+        finally:
+            self._renewing.release()
 
     def renew(self) -> None:
         """Says that this worker lives."""
@@ -72,6 +82,31 @@ def declare_lost(workers: Iterable[str]) -> None:
 def any_lost() -> bool:
     """Whether there are workers that are marked."""
     return Worker.objects.using(database()).filter(lost=True).exists()
+
+
+def dead_here() -> list[str]:
+    """The workers that were processes of this machine and have died: nobody needs to wait for their
+    leases to end."""
+    rows = Worker.objects.using(database()).filter(host=_host(), lost=False)
+    return [pk for pk, pid in rows.values_list("pk", "pid") if not _runs(pid)]
+
+
+def _host() -> str:
+    """Where a process id means the same process: containers of one machine may share its name."""
+    try:
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return socket.gethostname()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def tidy() -> None:

@@ -8,6 +8,8 @@ from django.db import connections
 
 PATIENCE = 250
 """Milliseconds that the impatient wait for a lock."""
+LONG_PATIENCE = 2000
+"""The same, where no client waits."""
 _MAX_PAUSE = 2
 """Seconds that may pass between two statements of who holds a lock that others wait for."""
 
@@ -38,7 +40,7 @@ def take(alias: str, names: Iterable[str], *, patient: bool = True) -> None:
 
 
 @contextmanager
-def impatience(alias: str) -> Iterator[None]:
+def impatience(alias: str, milliseconds: int | None = None) -> Iterator[None]:
     """On SQLite, waits for the write lock less long than other writers do."""
     connection = connections[alias]
     if connection.vendor != "sqlite":
@@ -46,7 +48,7 @@ def impatience(alias: str) -> Iterator[None]:
         return
     usual = int(connection.settings_dict["OPTIONS"].get("timeout", 5) * 1000)
     with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA busy_timeout = {PATIENCE}")
+        cursor.execute(f"PRAGMA busy_timeout = {milliseconds or PATIENCE}")
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from realtime.desk import Desk, woken
 from realtime.leases import RENEWAL
-from realtime.quotas import UNCOUNTED, Quotas
+from realtime.quotas import Quotas
 
 logger = logging.getLogger(__name__)
 
@@ -26,29 +26,27 @@ class Slots:
     def __init__(self, desk: Desk) -> None:
         self.quotas = Quotas(desk.lease)
         self._desk = desk
-        desk.keep_alive_for(lambda: bool(self._held))
-        self._held: set[int] = set()
-        self._freed: set[int] = set()
         self._wake = asyncio.Event()
+        desk.keep_alive_for(lambda: bool(self.quotas))
 
     def hold(self, slot: int) -> Callable[[], None]:
         """Keeps a slot that `quotas` has given; answers what gives it back."""
-        if slot == UNCOUNTED:
-            return lambda: None
-        self._held.add(slot)
+        self.quotas.hold(slot)
         return partial(self._free, slot)
 
     async def keep(self) -> None:
-        """Tells the database, for ever, what is freed."""
+        """Tells the database, for ever, what has come and gone."""
         rounds = 0
         while True:
             await woken(self._wake, _TOGETHER)
             rounds += 1
             try:
-                await self._desk.run(self._tell, rounds % _TIDY_EVERY == 0)
+                await self._desk.run(self.quotas.tell)
+                if rounds % _TIDY_EVERY == 0:
+                    await self._desk.run(self.quotas.tidy)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("Streams can't be counted, trying again: %s", error)
-                await asyncio.sleep(RENEWAL)
+                await asyncio.sleep(RENEWAL / 2)
 
     async def close(self) -> None:
         """Gives everything back."""
@@ -56,13 +54,5 @@ class Slots:
             await self._desk.run(self.quotas.leave)
 
     def _free(self, slot: int) -> None:
-        self._held.discard(slot)
-        self._freed.add(slot)
+        self.quotas.free(slot)
         self._wake.set()
-
-    def _tell(self, tidy: bool) -> None:
-        if freed := self._freed.copy():
-            self.quotas.free(freed)
-            self._freed -= freed
-        if tidy:
-            self.quotas.tidy(self._held.copy())

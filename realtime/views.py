@@ -35,7 +35,10 @@ from realtime.renderers import EventStreamRenderer
 from realtime.worker import Worker
 
 # A URL is kept in logs and histories: what is worth stealing must not be sent in one.
-_SECRETS = re.compile(r"(access_?)?token|auth(orization)?|password|api_?key|session(id)?", re.I)
+_SECRETS = re.compile(
+    r"\w*token|bearer|jwt|auth(orization)?|passw(or)?d|(api_?)?(key|secret)|session_?(id|key)?",
+    re.I,
+)
 
 NO_RIGHT = "You may not subscribe to all of these channels."
 """The same for a channel that does not exist, which is nobody's business either."""

@@ -44,8 +44,9 @@ class Worker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
         self._feeders = Feeders()
-        # Its own thread, so that a slow check of rights never delays delivery or requests.
-        self._checks = ThreadPoolExecutor(1, thread_name_prefix="realtime-checks")
+        # Threads of their own, so that slow checks of rights never delay delivery or requests; and
+        # one for each kind, so that a check of thousands, or pruning, never delays another.
+        self._checks = ThreadPoolExecutor(4, thread_name_prefix="realtime-checks")
         self._doubtful: set[AnySubscriber] = set()
         self._doubt = asyncio.Event()
         self._slots: list[dict[AnySubscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]

@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ class Server:
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers."""
         return children(self.process.pid) if self.process is not None else []
+
+    def holders(self, ports: Iterable[int]) -> list[int]:
+        """The workers that have the other ends of connections from these ports of this machine."""
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        inodes = {row[2]: row[9] for row in rows if row[1] == _address(self.port)}
+        owners = {inode: pid for pid in self.workers for inode in _sockets(pid)}
+        return [owners[inodes[_address(port)]] for port in ports]
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows that an SQL statement answers, read by a connection of its own."""
@@ -163,6 +170,20 @@ class Server:
         return httpx.Client(base_url=self.url, headers=headers, timeout=20)
 
 
+def _address(port: int) -> str:
+    """As /proc/net/tcp writes it."""
+    return f"0100007F:{port:04X}"
+
+
+def _sockets(pid: int) -> Iterator[str]:
+    """The inodes of a process's sockets."""
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            kind, _, inode = str(path.readlink()).partition(":")
+            if kind == "socket":
+                yield inode.strip("[]")
+
+
 @pytest.fixture(scope="session")
 def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database with the demo's users and lists."""
@@ -215,6 +236,21 @@ def make_shared_server(
     """As `make_server`, for what lasts until the end of all tests."""
     with _maker(database_template, tmp_path_factory) as make:
         yield make
+
+
+def cluster(
+    make_server: Callable[..., Server],
+    postgres: Postgres | None = None,
+    *,
+    servers: int = 2,
+    workers: int = 2,
+    **environ: str,
+) -> list[Server]:
+    """Servers that share a database, as machines do; each has several workers."""
+    environ |= {"WEB_CONCURRENCY": str(workers)}
+    first = make_server(postgres, **environ)
+    shared = environ | {"DATABASE_URL": first.environ["DATABASE_URL"]}
+    return [first, *(make_server(**shared) for _ in range(servers - 1))]
 
 
 def on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:

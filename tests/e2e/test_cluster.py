@@ -1,30 +1,22 @@
 """Several workers and servers on one database: each delivers what the others write."""
 
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 
 import pytest
 
-from tests.servers import wait_until
+from tests.servers import cluster, wait_until
 from tests.streams import Stream
 from tests.torture.faults import garbage, listeners
 
 SERVERS = 2
 WORKERS = 2
-
-
-def cluster(make_server, postgres=None, **environ):
-    """Servers that share a database, as machines do; each has several workers."""
-    environ |= {"WEB_CONCURRENCY": str(WORKERS), "REALTIME_MAX_STREAMS_PER_USER": "500"}
-    first = make_server(postgres, **environ)
-    shared = environ | {"DATABASE_URL": first.environ["DATABASE_URL"]}
-    return [first, *(make_server(**shared) for _ in range(SERVERS - 1))]
+MANY = {"REALTIME_MAX_STREAMS_PER_USER": "500"}
 
 
 @pytest.fixture(params=["sqlite", "postgres", "redis"])
 def servers(request, make_server):
     """SQLite's file alone; PostgreSQL alone; PostgreSQL and Redis."""
-    environ = {}
+    environ = dict(MANY)
     if request.param == "redis":
         environ["REDIS_URL"] = request.getfixturevalue("redis_server").url
     postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
@@ -35,21 +27,9 @@ def servers(request, make_server):
 
 
 def holder(server, stream):
-    """The worker that holds a stream: the one that has the other end of its connection."""
+    """The worker that holds a stream."""
     connection = stream.response.extensions["network_stream"].get_extra_info("socket")
-    ends = [f"0100007F:{port:04X}" for port in (server.port, connection.getsockname()[1])]
-    rows = map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
-    inode = next(row[9] for row in rows if row[1:3] == ends)
-    return next(pid for pid in server.workers if f"socket:[{inode}]" in open_files(pid))
-
-
-def open_files(pid):
-    """What the file descriptors of a process stand for."""
-    found = set()
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            found.add(str(path.readlink()))
-    return found
+    return server.holders([connection.getsockname()[1]])[0]
 
 
 class Board:
@@ -152,7 +132,7 @@ def test_a_right_that_ends_on_one_server_ends_the_streams_on_all(servers):
 @pytest.fixture
 def with_redis(make_server, postgres, fresh_redis):
     """Servers with a Redis that may be killed."""
-    servers = cluster(make_server, postgres, REDIS_URL=fresh_redis.url)
+    servers = cluster(make_server, postgres, REDIS_URL=fresh_redis.url, **MANY)
     yield servers
     for server in servers:
         server.stop()

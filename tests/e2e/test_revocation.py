@@ -1,4 +1,5 @@
-"""A right that ends while a stream is open ends the stream, or its part on that channel."""
+"""A right that ends while a stream is open ends its part on that channel, and nothing else. All the
+ways in which one can end are in test_rights.py."""
 
 import json
 from contextlib import contextmanager
@@ -79,29 +80,6 @@ def test_the_stream_of_a_deleted_list_ends(server, shared):
         assert stream.rest() == []
 
 
-@pytest.mark.parametrize(
-    "ruin",
-    [
-        "Token.objects.filter(user=u).delete()",
-        "Token.objects.get(user=u).delete()",
-        "u.is_active = False; u.save()",
-        "User.objects.filter(pk=u.pk).update(is_active=False)",
-        "u.delete()",
-    ],
-)
-def test_a_stream_ends_with_what_it_was_opened_on(server, carol, ruin):
-    username, pk, token = carol
-    with Stream(server.url, [f"private-user.{pk}"], token=token) as stream:
-        stream.opened()
-        server.shell(
-            "from django.contrib.auth.models import User\n"
-            "from rest_framework.authtoken.models import Token\n"
-            f"u = User.objects.get(username='{username}')\n{ruin}"
-        )
-        assert forbidden(stream) == [f"private-user.{pk}"]
-        assert stream.rest() == []
-
-
 @contextmanager
 def login(server, username):
     """A browser's client that has logged in by the page's form."""
@@ -112,33 +90,6 @@ def login(server, username):
         client.post("/accounts/login/", data=form, headers=headers)
         assert "sessionid" in client.cookies
         yield client
-
-
-@pytest.mark.parametrize("way", ["logout", "password", "session", "expired"])
-def test_a_stream_ends_with_its_session(server, carol, way):
-    username, pk, _ = carol
-    with login(server, username) as browser:
-        cookies = {"sessionid": browser.cookies["sessionid"]}
-        with Stream(server.url, [f"private-user.{pk}"], cookies=cookies) as stream:
-            stream.opened()
-            if way == "logout":
-                headers = {"X-CSRFToken": browser.cookies["csrftoken"]}
-                browser.post("/accounts/logout/", headers=headers)
-            else:
-                server.shell(
-                    "from django.contrib.auth.models import User\n"
-                    "from django.contrib.sessions.models import Session\n"
-                    "from django.utils import timezone\n"
-                    f"u = User.objects.get(pk={pk})\n"
-                    f"s = Session.objects.filter(pk='{cookies['sessionid']}')\n"
-                    + {
-                        "password": "u.set_password('another'); u.save()",
-                        "session": "s.delete()",
-                        "expired": "s.update(expire_date=timezone.now())",
-                    }[way]
-                )
-            assert forbidden(stream) == [f"private-user.{pk}"]
-            assert stream.rest() == []
 
 
 def test_another_session_of_the_same_user_goes_on(server, carol):

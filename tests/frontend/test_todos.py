@@ -245,7 +245,7 @@ def test_signing_out_elsewhere_ends_this_page_too(visit: Visit, make_list: MakeL
     alice.open(shown["id"])
     second = alice.context.new_page()
     second.goto(alice.url)
-    second.get_by_role("button", name="Sign out").click()
+    second.get_by_role("button", name="Sign out", exact=True).click()
     expect(second).to_have_url(f"{alice.url}/accounts/login/")
     expect(alice.page.locator("#panel-notice")).to_contain_text("You are signed out")
     expect(alice.page.locator(".status").first).to_have_text("Signed out")

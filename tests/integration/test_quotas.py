@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -23,7 +24,8 @@ def dead_pid():
     return process.pid
 
 
-def quotas_of_a_worker():
+def worker():
+    """The quotas of a new worker."""
     return Quotas(Lease())
 
 
@@ -31,29 +33,34 @@ def open_streams():
     return models.Stream.objects.count()
 
 
+def ago(**by):
+    return timezone.now() - timedelta(**by)
+
+
 def age(model, **by):
     column = "seen_at" if model is models.Worker else "opened_at"
-    model.objects.update(**{column: timezone.now() - timedelta(**by)})
+    model.objects.update(**{column: ago(**by)})
 
 
 def test_all_workers_count_together():
-    one, other = quotas_of_a_worker(), quotas_of_a_worker()
+    one, other = worker(), worker()
     first = one.take("user 1", 3)
     assert all((first, other.take("user 1", 3), other.take("user 1", 3)))
     assert one.take("user 1", 3) is None
     assert other.take("user 1", 3) is None
     assert one.take("user 2", 3)
-    one.free([first])
+    one.free(first)
+    one.tell()
     assert other.take("user 1", 3)
 
 
 def test_those_who_come_at_once_are_not_more_than_allowed(monkeypatch):
-    # Who loses patience opens a stream that is not counted; on a busy machine, many would.
+    # Who loses patience opens a stream that is counted later; on a busy machine, many would.
     monkeypatch.setattr(locks, "PATIENCE", 20_000)
     taken = []
 
     def open_some():
-        own = quotas_of_a_worker()
+        own = worker()
         for _ in range(5):
             taken.append(own.take("user 1", 7))
         connections.close_all()
@@ -67,64 +74,173 @@ def test_those_who_come_at_once_are_not_more_than_allowed(monkeypatch):
     assert open_streams() == 7
 
 
+def test_a_worker_that_begins_with_many_streams_at_once_counts_each_once():
+    one = worker()
+
+    def open_some():
+        for _ in range(3):
+            one.hold(one.take("user 1", 100))
+        connections.close_all()
+
+    threads = [threading.Thread(target=open_some) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one.tell()
+    assert open_streams() == 18
+
+
 def test_a_worker_of_this_machine_that_has_died_counts_no_more(dead_pid):
-    crashed = quotas_of_a_worker()
+    crashed = worker()
     crashed._lease.worker.pid = dead_pid
     assert all(crashed.take("user 1", 2) for _ in range(2))
-    own = quotas_of_a_worker()
+    own = worker()
     assert all(own.take("user 1", 2) for _ in range(2))
     assert own.take("user 1", 2) is None
-    assert open_streams() == 2
 
 
 def test_a_worker_of_another_machine_counts_until_its_lease_is_over(dead_pid):
-    far = quotas_of_a_worker()
+    far = worker()
     far._lease.worker.pid, far._lease.worker.host = dead_pid, "elsewhere"
     assert far.take("user 1", 1)
-    own = quotas_of_a_worker()
+    own = worker()
     assert own.take("user 1", 1) is None
-    age(models.Worker, seconds=10)
-    own._lease.renew()
+    own.take("user 2", 1)
+    models.Worker.objects.filter(host="elsewhere").update(seen_at=ago(seconds=10))
+    leases.declare_lost(leases.silent())
     assert own.take("user 1", 1)
     far._lease.renew()
-    assert quotas_of_a_worker().take("user 1", 2) is None
+    far.tell()
+    assert worker().take("user 1", 2) is None
 
 
 def test_a_worker_that_leaves_takes_its_streams_along():
-    one = quotas_of_a_worker()
+    one = worker()
     assert one.take("user 1", 1)
     one.leave()
     assert open_streams() == 0
-    assert quotas_of_a_worker().take("user 1", 1)
+    assert worker().take("user 1", 1)
 
 
-def test_what_nobody_holds_is_tidied_up():
-    one, dead = quotas_of_a_worker(), quotas_of_a_worker()
-    held, lost = one.take("user 1", 9), one.take("user 1", 9)
+def test_a_place_that_was_just_left_may_be_taken_at_once():
+    one = worker()
+    slot = one.take("user 1", 1)
+    one.hold(slot)
+    one.free(slot)
+    assert one.take("user 1", 1)
+    assert one.take("user 1", 1) is None
+    one.tell()
+    assert open_streams() == 1
+
+
+def test_a_stream_whose_client_left_while_it_was_opened_is_given_up(monkeypatch):
+    one = worker()
+    one.hold(one.take("user 1", 2))
+    assert one.take("user 1", 2)
+    one.tell()
+    assert one.take("user 1", 2) is None
+    monkeypatch.setattr(quotas, "_OPENING", 0.0)
+    one.tell()
+    assert one.take("user 1", 2)
+
+
+def test_rows_that_nobody_knows_are_tidied_up():
+    one, dead = worker(), worker()
+    one.take("user 1", 9)
     dead.take("user 1", 9)
-    age(models.Worker, minutes=5)
+    models.Stream.objects.create(worker=one._lease.worker, owner="user 1", opened_at=timezone.now())
     age(models.Stream, minutes=5)
-    one._lease.renew()
-    opening = one.take("user 1", 9)
+    models.Worker.objects.filter(pk=dead._lease.worker.pk).update(seen_at=ago(minutes=5))
+    one.take("user 1", 9)
     leases.declare_lost(leases.silent())
     leases.tidy()
-    one.tidy([held])
-    assert set(models.Stream.objects.values_list("pk", flat=True)) == {held, opening}
-    assert lost not in (held, opening)
+    one.tidy()
+    assert models.Worker.objects.get().pk == one._lease.worker.pk
+    assert open_streams() == 2
 
 
-def test_a_database_that_cannot_count_lets_streams_open(monkeypatch):
-    def fail(*args, **kwargs):
+@pytest.fixture
+def cannot_count(monkeypatch):
+    """Has counting fail until it is called."""
+
+    def fail(*args, **options):
         raise OperationalError("locked")
 
-    monkeypatch.setattr(locks, "take", fail)
-    assert quotas_of_a_worker().take("user 1", 1) == quotas.UNCOUNTED
+    with monkeypatch.context() as patch:
+        patch.setattr(locks, "take", fail)
+        yield patch.undo
+
+
+def test_what_cannot_be_counted_opens_and_is_counted_as_soon_as_it_can_be(cannot_count):
+    one, other = worker(), worker()
+    slots = [one.take("user 1", 2) for _ in range(2)]
+    assert all(slots)
+    for slot in slots:
+        one.hold(slot)
+    assert open_streams() == 0
+    assert one.take("user 1", 2) is None  # That many it knows of itself.
+    cannot_count()
+    one.tell()
+    assert other.take("user 1", 2) is None
+    one.free(slots[0])
+    one.tell()
+    assert other.take("user 1", 2)
+    assert other.take("user 1", 2) is None
+
+
+def test_a_stream_that_ends_while_it_is_counted_late_is_not_left_behind(cannot_count, monkeypatch):
+    one = worker()
+    slot = one.take("user 1", 2)
+    one.hold(slot)
+    cannot_count()
+    save = models.Stream.save
+
+    def end_meanwhile(row, **options):
+        one.free(slot)
+        save(row, **options)
+
+    monkeypatch.setattr(models.Stream, "save", end_meanwhile)
+    one.tell()
+    assert open_streams() == 0
+
+
+def test_who_was_taken_for_dead_and_lives_is_counted_again():
+    one, other = worker(), worker()
+    one.hold(one.take("user 1", 1))
+    models.Worker.objects.all().delete()
+    one._lease.renew()
+    one.tell()
+    assert other.take("user 1", 1) is None
+
+
+def test_a_worker_whose_row_has_just_gone_opens_streams_all_the_same():
+    one = worker()
+    one.take("user 1", 9)
+    models.Worker.objects.all().delete()
+    one.hold(one.take("user 1", 9))
+    one._lease.renew()
+    one.tell()
+    assert open_streams() == 1
+
+
+def test_when_the_database_was_away_nobody_has_died_of_that():
+    one, other, dead = worker(), worker(), worker()
+    for each in (one, other, dead):
+        each.take("user 1", 9)
+    models.Worker.objects.update(seen_at=ago(seconds=15))
+    for each in (one, other):
+        each._lease.renew()
+    assert one.take("user 1", 3) is None
+    leases.declare_lost(leases.silent())
+    assert one.take("user 1", 2) is None
+    assert one.take("user 1", 3)
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite's only write lock")
 def test_counting_does_not_wait_for_a_long_write():
-    own = quotas_of_a_worker()
-    own._lease.renew()
+    own = worker()
+    own.take("user 2", 1)
     written, done = threading.Event(), threading.Event()
 
     def write():
@@ -139,10 +255,14 @@ def test_counting_does_not_wait_for_a_long_write():
     thread = threading.Thread(target=write)
     thread.start()
     written.wait(30)
-    assert own.take("user 1", 1) == quotas.UNCOUNTED
+    begun = time.monotonic()
+    own.hold(own.take("user 1", 2))
+    assert time.monotonic() - begun < 5  # Other writers wait for 20 s.
+    assert open_streams() == 1
     done.set()
     thread.join()
-    assert own.take("user 1", 1)
+    own.tell()
+    assert open_streams() == 2
     with connection.cursor() as cursor:
         timeout = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
     assert timeout == connection.settings_dict["OPTIONS"]["timeout"] * 1000

@@ -28,11 +28,14 @@ class Client(asyncio.Protocol):
         *,
         last_event_id: bytes = b"",
         query: bytes = b"",
+        login: str = "",
     ) -> None:
-        self._port = port
+        self.server = port
+        """The port of the server."""
         path = "/api/events/?" + "&".join(f"channel={name}" for name in channels)
+        # `login` is a header in place of the token's.
         headers = (
-            f" HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Token {token}\r\n"
+            f" HTTP/1.1\r\nHost: 127.0.0.1\r\n{login or f'Authorization: Token {token}'}\r\n"
             "Accept: text/event-stream\r\n"
         )
         self._head = b"GET " + path.encode() + query + headers.encode()
@@ -53,7 +56,7 @@ class Client(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.status, self.opened_at, self.lost_at, self._rest = 0, 0.0, 0.0, b""
         self._over = loop.create_future()
-        await loop.create_connection(lambda: self, "127.0.0.1", self._port)
+        await loop.create_connection(lambda: self, "127.0.0.1", self.server)
         return self
 
     def connection_made(self, transport: Any) -> None:
@@ -91,6 +94,12 @@ class Client(asyncio.Protocol):
         self.lost_at = time.monotonic()
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
+
+    @property
+    def port(self) -> int:
+        """That of its own end."""
+        assert self._transport is not None
+        return int(self._transport.get_extra_info("sockname")[1])
 
     def drop(self) -> None:
         """Breaks the connection."""

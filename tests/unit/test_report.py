@@ -1,13 +1,22 @@
-"""The table of docs/reliability.md."""
+"""The tables of docs/reliability.md."""
 
-from tests.torture.report import BEGIN, END, record, recorded, with_figures
+from tests.torture.report import record, recorded, with_figures
 
-PAGE = f"# Title\n\n{BEGIN}\n{END}\n\nProse."
+PAGE = """# Title
+
+<!-- figures: begin -->
+<!-- figures: end -->
+
+Prose.
+
+<!-- abuse: begin -->
+<!-- abuse: end -->
+"""
 
 
-def row(folder, fault, worst):
+def row(folder, fault, worst, **more):
     options = {"how": "kill -9 | wait", "goal": "none", "command": "make torture", "count": 1200}
-    record(fault, worst=worst, folder=folder, **options)
+    record(fault, worst=worst, folder=folder, **options, **more)
 
 
 def test_rows_that_were_not_run_keep_what_stood_there(tmp_path):
@@ -19,7 +28,18 @@ def test_rows_that_were_not_run_keep_what_stood_there(tmp_path):
     assert second == first.replace("| 1 s |", "| 2 s |")
     assert second != first
     assert second.startswith("# Title\n")
-    assert second.endswith("\n\nProse.")
+    assert "\n\nProse.\n\n" in second
     faults = [line.split(" | ")[0] for line in second.splitlines() if line.startswith("|")]
-    assert faults == ["| Fault", "| ---", "| Crash", "| Herd"]
+    assert faults == ["| Fault", "| ---", "| Crash", "| Herd", "| Abuse", "| ---"]
     assert r"| kill -9 \| wait | 1,200 |" in second
+
+
+def test_abuse_has_a_table_of_its_own(tmp_path):
+    row(tmp_path, "Crash", "1 s")
+    row(tmp_path, "Forged", "0", table="abuse", quick="tests/e2e/test_x.py")
+    page = with_figures(PAGE, recorded(tmp_path))
+    faults, abuse = page.split("Prose.")
+    assert "Forged" not in faults
+    assert "Crash" not in abuse
+    assert "| `make torture`; quick: `tests/e2e/test_x.py` |" in abuse
+    assert with_figures(page, recorded(tmp_path)) == page
