@@ -34,7 +34,7 @@ _LEASE = timedelta(seconds=3)
 _FORGOTTEN = timedelta(minutes=1)
 _OPENING = 10.0
 """Seconds after which a stream that was counted and is held by nobody is one whose client left."""
-_PATIENCE = 250
+_PATIENCE = 1000
 """Milliseconds that a stream may wait for its turn to be counted."""
 _LONG_PATIENCE = 2000
 """The same, where no client waits."""
