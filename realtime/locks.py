@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import connections
 
-PATIENCE = 250
+PATIENCE = 1000
 """Milliseconds that the impatient wait for a lock."""
 LONG_PATIENCE = 2000
 """The same, where no client waits."""
