@@ -5,8 +5,10 @@ time to time, when it sees a hole, and when it is told to. Here the grounds of t
 at anew, so that one which nobody told of a right's end is told here.
 """
 
+import logging
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
@@ -20,6 +22,11 @@ from realtime.grip import LAST, SIGNATURE, Last, ProxyHold, ask_on
 from realtime.hub import jittered
 from realtime.stream import Opening
 
+logger = logging.getLogger(__name__)
+
+_SOON = 2.0
+"""Seconds after which a proxy asks again that could not be answered."""
+
 
 def instructions(feed: Feed, opening: Opening, last: EventId | None = None) -> dict[str, str]:
     """The headers that have a proxy hold a stream, or ask on if there is more to replay. `last` is
@@ -30,15 +37,12 @@ def instructions(feed: Feed, opening: Opening, last: EventId | None = None) -> d
         last = opening.events[-1].id
     elif last is None:
         last = log.last_before(feed.channels, opening.upto)
-    hold = ProxyHold(
-        feed.id,
-        last or NOWHERE,
-        opening.upto,
-        settings.KEEP_ALIVE,
-        reverse("realtime:proxied"),
-        settings.GRIP_INTERVAL,
-    )
-    return hold.headers()
+    return _hold(feed.id, last or NOWHERE, opening.upto, settings.GRIP_INTERVAL)
+
+
+def _hold(feed: str, last: EventId, position: EventId, interval: float) -> dict[str, str]:
+    link = reverse("realtime:proxied")
+    return ProxyHold(feed, last, position, settings.KEEP_ALIVE, link, interval).headers()
 
 
 class ProxiedView(View):
@@ -51,11 +55,18 @@ class ProxiedView(View):
         if not proxies.signed(request.headers.get(SIGNATURE)):
             raise Http404
         last = Last.parse(request.headers.get(LAST, ""))
-        known = feeds.find(feed or last.feed or "")
-        if known is None:
-            # The client comes back, and says who it is.
-            return _answer(sse.retry(jittered(settings.RETRY)))
-        return _answer(*_continue(known, position or str(last.upto or NOWHERE), last))
+        try:
+            known = feeds.find(feed or last.feed or "")
+            if known is None:
+                # The client comes back, and says who it is.
+                return _answer(sse.retry(jittered(settings.RETRY)))
+            return _answer(*_continue(known, position or str(last.upto or NOWHERE), last))
+        except (DatabaseError, InterfaceError) as error:
+            if feed is not None or not (last.feed and last.last and last.position):
+                raise
+            # A proxy to which errors are answered soon ends the stream.
+            logger.warning("A proxy can't be answered, it is to ask again: %s", error)
+            return _answer(b"", _hold(last.feed, last.last, last.position, _SOON))
 
 
 def _continue(feed: Feed, position: str, last: Last) -> tuple[bytes, dict[str, str]]:

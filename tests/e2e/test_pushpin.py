@@ -335,17 +335,38 @@ def lossy():
 # Restarts
 
 
-def test_a_stream_outlives_the_server(own_lists):
+def test_a_stream_outlives_all_workers(own_lists):
     server, pushpin, alice, (one, two) = own_lists
     with Stream(pushpin.url, [channel(one), channel(two)], token=server.token()) as stream:
         stream.opened()
         add(alice, one, "before")
         assert texts(stream, 1) == ["before"]
-        server.kill()
+        (pid,) = server.workers
+        os.kill(pid, signal.SIGKILL)
         item = f"TodoItem.objects.create(todo_list_id={two}, text='meanwhile')"
         server.shell(f"from todos.models import TodoItem; {item}")
-        server.start()
-        add(alice, one, "after")
+        with server.client() as alice:
+            add(alice, one, "after")
+        assert texts(stream, 2) == ["meanwhile", "after"]
+
+
+def test_a_stream_that_ends_while_django_is_away_is_resumed(own_lists):
+    server, pushpin, alice, (one, two) = own_lists
+    names, token = [channel(one), channel(two)], server.token()
+    with Stream(pushpin.url, names, token=token) as stream:
+        stream.opened()
+        add(alice, one, "before")
+        assert texts(stream, 1) == ["before"]
+        server.kill()
+        # Nobody listens, so Pushpin soon gives up asking.
+        assert {event.event for event in stream.rest()} <= {"keep-alive"}
+    item = f"TodoItem.objects.create(todo_list_id={two}, text='meanwhile')"
+    server.shell(f"from todos.models import TodoItem; {item}")
+    server.start()
+    with Stream(pushpin.url, names, token=token, last_event_id=stream.last_event_id) as stream:
+        stream.opened()
+        with server.client() as alice:
+            add(alice, one, "after")
         assert texts(stream, 2) == ["meanwhile", "after"]
 
 

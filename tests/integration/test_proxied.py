@@ -5,6 +5,7 @@ import time
 
 import jwt
 import pytest
+from django.db import OperationalError
 
 from realtime import feeds, log
 from realtime.events import Event, EventId
@@ -188,3 +189,17 @@ def test_an_ended_feed_whose_rights_are_back_has_a_successor(ask, feed):
     successor, _, _ = held(answer)
     assert feeds.find(successor).channels == feed.channels
     assert not feeds.find(successor).ended
+
+
+def test_while_the_database_is_away_the_stream_is_held_on(ask, feed, monkeypatch):
+    one, two = write(feed.channels[0], "elsewhere")
+
+    def away(*args):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(feeds, "find", away)
+    answer = ask(feed.id, last=one, position=two)
+    assert answer.content == b""
+    assert f"realtime-{feed.id}; prev-id={one}," in answer["Grip-Channel"]
+    assert answer["Grip-Channel"].endswith(f"realtime-position; prev-id={two}")
+    assert answer["Grip-Link"].endswith("timeout=2")
