@@ -93,6 +93,14 @@ def test_nobody_but_a_proxy_gets_instructions_or_an_answer(client, alice, feed):
     assert client.get(ASK).status_code == 404
 
 
+def test_a_user_has_only_so_many_sets_of_channels(client, alice, feed, settings):
+    settings.REALTIME_MAX_STREAMS_PER_USER = 2
+    one, two = feed.channels
+    assert [open_stream(client, alice, names).status_code for names in ([one], [two])] == [200, 200]
+    assert open_stream(client, alice, [one, two]).status_code == 429
+    assert open_stream(client, alice, [one]).status_code == 200, "there is one of this set"
+
+
 def test_who_asks_gets_what_came_after_what_was_published_or_confirmed(ask, feed):
     one, two, three = write(*feed.channels, feed.channels[0])
     answer = ask(feed.id, last=one, position=two)
