@@ -94,7 +94,7 @@ def test_nobody_but_a_proxy_gets_instructions_or_an_answer(client, alice, feed):
 
 
 def test_a_user_has_only_so_many_sets_of_channels(client, alice, feed, settings):
-    settings.REALTIME_MAX_STREAMS_PER_USER = 2
+    settings.REALTIME_MAX_STREAMS_PER_USER = 3  # with that of the fixture
     one, two = feed.channels
     assert [open_stream(client, alice, names).status_code for names in ([one], [two])] == [200, 200]
     assert open_stream(client, alice, [one, two]).status_code == 429
