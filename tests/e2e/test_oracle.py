@@ -1,6 +1,5 @@
 """Replicas built from snapshot and stream equal the database after random writes in every way."""
 
-import os
 import sys
 
 from tests.oracle.chaos import Lane, Processes, Services
@@ -8,8 +7,7 @@ from tests.oracle.trial import STREAMS, Trial, cluster
 from tests.servers import wait_until
 from tests.torture.faults import Points
 
-MUTATIONS = int(os.environ.get("ORACLE_MUTATIONS", "1000"))
-REPLICAS = int(os.environ.get("ORACLE_REPLICAS", "8"))
+MUTATIONS, REPLICAS = 1000, 8
 UNDER_FAULTS = 100
 
 
