@@ -12,7 +12,7 @@ CLIENTS := tests/clients/node_modules/.package-lock.json
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format oracle lock clean debian
+.PHONY: help run test torture check format lock clean debian
 
 help: ## List the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -ts '|'
@@ -44,9 +44,6 @@ check: $(VENV)/.dev ## Lint, types, layers, deployment settings, migrations, sch
 format: $(VENV)/.dev ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-oracle: $(VENV)/.dev ## 20,000 random mutations against 20 replicas with random disconnects (minutes).
-	ORACLE_MUTATIONS=20000 ORACLE_REPLICAS=20 $(BIN)/python -m pytest tests/e2e/test_oracle.py --timeout 3600 -s
 
 lock: ## Write requirements.txt and requirements-dev.txt anew from the .in files.
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-DEADLINE = 20.0
+DEADLINE = 45.0
 """Seconds after which a condition that was waited for counts as broken."""
 
 

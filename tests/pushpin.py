@@ -9,7 +9,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from tests.ports import free_port
+from tests.ports import DEADLINE, free_port
 from tests.services import Service, service_folder
 
 KEY = "shared-by-pushpin-and-the-tests-alone"
@@ -80,7 +80,7 @@ class Pushpin(Service):
         with suppress(httpx.TransportError):
             return (
                 httpx.get(f"http://127.0.0.1:{self.control_port}/", timeout=5).status_code == 200
-                and httpx.get(f"{self.url}/api/schema/", timeout=5).status_code == 200
+                and httpx.get(f"{self.url}/api/events/", timeout=5).status_code == 400
             )
         return False
 
@@ -90,7 +90,7 @@ class Pushpin(Service):
             for pid in reversed(self.pids()):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            self.process.wait(20)
+            self.process.wait(DEADLINE)
 
 
 @pytest.fixture(scope="session")

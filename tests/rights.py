@@ -265,7 +265,10 @@ class Scene:
 
     async def _play(self, shared: int, doomed: int) -> None:
         await self._open(f"private-todo-list.{shared}")
-        writers = [RestWriter(self._servers[-1], pk, pause=0.1).start() for pk in (shared, doomed)]
+        writers = [
+            RestWriter(self._servers[-1], todo_list=pk, pause=0.1).start()
+            for pk in (shared, doomed)
+        ]
         try:
             await self._end_all()
         finally:

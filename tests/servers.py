@@ -160,14 +160,14 @@ class Server:
     def token(self, username: str = "alice") -> str:
         """An API token of one of the demo's users."""
         login = {"username": username, "password": "realtime"}
-        answer = httpx.post(f"{self.url}/api/token/", json=login, timeout=20)
+        answer = httpx.post(f"{self.url}/api/token/", json=login, timeout=DEADLINE)
         answer.raise_for_status()
         return str(answer.json()["token"])
 
     def client(self, username: str = "alice") -> httpx.Client:
         """A REST client that is logged in by token."""
         headers = {"Authorization": f"Token {self.token(username)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=DEADLINE)
 
 
 def _address(port: int) -> str:

@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import redis
 
-from tests.ports import free_port, wait_until
+from tests.ports import DEADLINE, free_port, wait_until
 
 POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 
@@ -65,7 +65,7 @@ class Service:
         if self.process is not None and self.process.poll() is None:
             self.thaw()
             self.process.send_signal(number)
-            self.process.wait(20)
+            self.process.wait(DEADLINE)
 
     def stop(self) -> None:
         """Ends it in good order."""
@@ -111,7 +111,7 @@ class Redis(Service):
         return redis.Redis(port=self.port, socket_timeout=5)
 
     def answers(self) -> bool:
-        with closing(self.connect()) as client, suppress(redis.ConnectionError):
+        with closing(self.connect()) as client, suppress(redis.RedisError):
             return bool(client.ping())
         return False
 

@@ -1,15 +1,15 @@
 """Replicas built from snapshot and stream equal the database after random writes in every way."""
 
-import os
 import sys
+
+import pytest
 
 from tests.oracle.chaos import Lane, Processes, Services
 from tests.oracle.trial import STREAMS, Trial, cluster
 from tests.servers import wait_until
 from tests.torture.faults import Points
 
-MUTATIONS = int(os.environ.get("ORACLE_MUTATIONS", "1000"))
-REPLICAS = int(os.environ.get("ORACLE_REPLICAS", "8"))
+MUTATIONS, REPLICAS = 1000, 8
 UNDER_FAULTS = 100
 
 
@@ -20,6 +20,7 @@ def tell(trial, verdict):
     )
 
 
+@pytest.mark.timeout(300)
 def test_replicas_equal_the_database(make_server):
     server = make_server(**STREAMS, REALTIME_RING="64", REALTIME_REPLAY_PAGE="50")
     trial = Trial([server], replicas=REPLICAS, orm=3, rest=1).start()
@@ -31,6 +32,7 @@ def test_replicas_equal_the_database(make_server):
     server.stop()
 
 
+@pytest.mark.timeout(300)
 def test_replicas_equal_the_database_after_one_fault_of_each_kind(
     make_server, fresh_postgres, fresh_redis, tmp_path
 ):

@@ -68,7 +68,7 @@ def test_postgresql_is_waited_for_in_one_line(unready, fresh_postgres: Postgres,
 
     def answers(status):
         try:
-            return httpx.get(f"{server.url}/api/schema/", timeout=10).status_code == status
+            return httpx.get(f"{server.url}/api/events/", timeout=10).status_code == status
         except httpx.TransportError:
             return False
 
@@ -78,7 +78,7 @@ def test_postgresql_is_waited_for_in_one_line(unready, fresh_postgres: Postgres,
     assert "Traceback" not in server.log
     assert not lines(server, "psycopg.pool")
     fresh_postgres.start()
-    wait_until(lambda: answers(200), "the server to serve")
+    wait_until(lambda: answers(400), "the server to serve")
     assert len(server.workers) == 1
 
 

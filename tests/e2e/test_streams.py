@@ -153,13 +153,13 @@ def test_who_missed_the_reset_itself_is_reset_again(open_stream, todo_list):
     assert reset.event == "stream-reset"
     second.close()
     third = open_stream(channel(todo_list), last_event_id=reset.id).opened()
-    assert third.next(timeout=5).event == "keep-alive"
+    assert third.next().event == "keep-alive"
 
 
 def test_a_quiet_stream_is_kept_alive(open_stream, todo_list):
     stream = open_stream(channel(todo_list)).opened()
     for _ in range(2):
-        event = stream.next(timeout=5)
+        event = stream.next()
         assert (event.event, event.data) == ("keep-alive", "")
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from tests.servers import Server
+from tests.servers import DEADLINE, Server
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -21,7 +21,7 @@ OPTIONS = (
     "--no-first-run",
 )
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=DEADLINE * 1000)
 
 
 # Of the module and not of the session: while Playwright runs, this thread has a running event loop,

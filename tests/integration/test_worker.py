@@ -15,6 +15,7 @@ from realtime.grants import Grant
 from realtime.subscriber import Subscription
 from realtime.triggers import trigger
 from realtime.worker import Worker
+from tests.ports import DEADLINE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +40,7 @@ def attach(worker, *channels, grant=None):
 async def received(subscriber, *texts: bytes):
     """Waits until the subscriber has got all of these."""
     got = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         woken = asyncio.Event()
         subscriber.on_write(woken.set)
         while not all(text in got for text in texts):
@@ -170,7 +171,7 @@ def test_a_reader_that_takes_nothing_is_cut():
             task = asyncio.get_running_loop().create_future()
             leave = worker.attend(subscriber, task)
             subscriber.stalled_since = asyncio.get_running_loop().time() - 60
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 with pytest.raises(asyncio.CancelledError):
                     await task
             assert subscriber.cut
@@ -207,7 +208,7 @@ def test_the_log_prunes_itself():
         async with running():
             for _ in range(3):
                 await in_thread(trigger, "a", "note", 2)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 while (await asyncio.to_thread(pruned)) == 0:
                     pass
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 from realtime.bridge import Bridge
+from tests.ports import DEADLINE
 
 THREADS = 4
 SCOPE = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "http_version": "1.1"}
@@ -23,7 +24,7 @@ def test_streams_that_open_leave_threads_to_other_requests():
 
     def application(environ, start_response):
         if environ["HTTP_ACCEPT"] == STREAM.decode():
-            database.wait(20)
+            database.wait(2 * DEADLINE)
         start_response("200 OK", [])
         return [b"done"]
 
@@ -32,7 +33,7 @@ def test_streams_that_open_leave_threads_to_other_requests():
         streams = [asyncio.create_task(ask(bridge, STREAM)) for _ in range(10 * THREADS)]
         await asyncio.sleep(0)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 assert (await ask(bridge, OTHER)).body == b"done"
         finally:
             database.set()

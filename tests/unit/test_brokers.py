@@ -9,7 +9,7 @@ import pytest
 
 from realtime import brokers
 from realtime.events import Batch, Event, EventId
-from tests.ports import wait_until
+from tests.ports import DEADLINE, wait_until
 from tests.services import TcpProxy
 
 EVENT = Event("a", "x.updated", '{"id":1}', ("f",), "m", EventId(1, "abcdefgh"))
@@ -20,7 +20,7 @@ LOOK = Batch()
 
 def run(main):
     async def bounded():
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await main()
 
     asyncio.run(bounded())
