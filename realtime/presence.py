@@ -176,7 +176,10 @@ def _write(alias: str, worker: str, channels: list[PresenceChannel], turns: list
             channel.version = turned.outcome.snapshot.version
             changed.append(channel)
     rows.bulk_create(added)
-    PresenceChannel.objects.using(alias).bulk_update(changed, ["version"])
+    # An upsert, of rows that are there and locked: it is many times faster than `bulk_update`.
+    PresenceChannel.objects.using(alias).bulk_create(
+        changed, update_conflicts=True, unique_fields=["name"], update_fields=["version"]
+    )
     _tell(alias, [event for turned in turns for event in turned.events])
 
 

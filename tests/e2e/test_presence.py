@@ -1,0 +1,181 @@
+"""Who is there, as WebSockets on two servers see it while one of them dies, freezes and leaves."""
+
+import json
+import os
+import signal
+import time
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from realtime.signatures import App
+from tests.ports import DEADLINE, wait_until
+from tests.streams import Stream
+
+APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
+ENVIRON = {"PUSHER_APP_ID": APP.id, "PUSHER_KEY": APP.key, "PUSHER_SECRET": APP.secret}
+CHANNEL = "presence-todo-list.1"
+GONE = 6.0
+"""Seconds after which nobody sees those whose worker has died: a lease, and a little more."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def servers(request, make_server):
+    """Two servers on one database; they may be killed and are started again."""
+    postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
+    first = make_server(postgres, **ENVIRON)
+    url = first.environ["DATABASE_URL"]
+    found = [first, make_server(DATABASE_URL=url, **ENVIRON)]
+    yield found
+    for server in found:
+        server.stop()
+
+
+@pytest.fixture
+def enter(servers):
+    """Opens WebSockets of members, and closes them."""
+    with ExitStack() as stack:
+
+        def open_one(server, user_id):
+            url = f"ws://127.0.0.1:{server.port}/app/{APP.key}?protocol=7"
+            return Tab(stack.enter_context(connect(url, open_timeout=DEADLINE)), user_id)
+
+        yield open_one
+    wait_until(lambda: members(servers) == set(), "everybody to be gone")
+
+
+class Tab:
+    """A WebSocket of a member of the channel: those who are there, by what it has been told."""
+
+    def __init__(self, socket, user_id):
+        self.socket = socket
+        self.events = []
+        socket_id = json.loads(self._next("pusher:connection_established"))["socket_id"]
+        member = json.dumps({"user_id": user_id, "user_info": {"name": user_id.title()}})
+        auth = APP.channel_auth(socket_id, CHANNEL, member)
+        subscription = {"channel": CHANNEL, "auth": auth, "channel_data": member}
+        self.socket.send(json.dumps({"event": "pusher:subscribe", "data": subscription}))
+        answer = json.loads(self._next("pusher_internal:subscription_succeeded"))
+        self.members = set(answer["presence"]["ids"])
+
+    def _next(self, event):
+        frame = json.loads(self.socket.recv(DEADLINE))
+        assert frame["event"] == event, frame
+        return frame["data"]
+
+    def sees(self, *members):
+        """Waits until it knows of exactly these members."""
+        end = time.monotonic() + DEADLINE
+        while self.members != set(members):
+            self.take(end - time.monotonic())
+
+    def take(self, timeout):
+        frame = json.loads(self.socket.recv(timeout))
+        user_id = json.loads(frame["data"])["user_id"]
+        self.events.append(f"{frame['event'].rpartition('_')[2]} {user_id}")
+        if frame["event"] == "pusher_internal:member_added":
+            assert user_id not in self.members
+            self.members.add(user_id)
+        else:
+            assert frame["event"] == "pusher_internal:member_removed"
+            self.members.remove(user_id)
+
+    def hears_nothing(self, seconds):
+        with pytest.raises(TimeoutError):
+            self.take(seconds)
+
+
+def members(servers):
+    """Those who are there, by the HTTP API."""
+    path = f"/apps/{APP.id}/channels/{CHANNEL}/users"
+    query = {"auth_key": APP.key, "auth_timestamp": str(int(time.time())), "auth_version": "1.0"}
+    query["auth_signature"] = APP.request_signature("GET", path, query.items())
+    answer = httpx.get(f"{servers[0].url}{path}", params=query, timeout=DEADLINE)
+    assert answer.status_code == 200, answer.text
+    return {user["id"] for user in answer.json()["users"]}
+
+
+def test_several_tabs_on_two_servers_are_one_member(servers, enter):
+    one, other = servers
+    alice = enter(one, "alice")
+    assert alice.members == {"alice"}
+    bobs = [enter(one, "bob"), enter(other, "bob")]
+    assert bobs[1].members == {"alice", "bob"}
+    alice.sees("alice", "bob")
+    bobs[0].socket.close()
+    assert enter(other, "carol").members == {"alice", "bob", "carol"}
+    bobs[1].sees("alice", "bob", "carol")
+    bobs[1].socket.close()
+    alice.sees("alice", "carol")
+    assert alice.events == ["added bob", "added carol", "removed bob"]
+    assert members(servers) == {"alice", "carol"}
+
+
+def test_streams_see_who_comes_and_goes(servers, enter):
+    token = servers[1].token()
+    with Stream(servers[1].url, [CHANNEL], token=token).opened() as stream:
+        alice = enter(servers[0], "alice")
+        alice.socket.close()
+        joined, left = stream.change(), stream.change()
+    version = joined[1]["data"].pop("version")
+    assert joined == (
+        "member.joined",
+        {"channel": CHANNEL, "data": {"id": "alice", "info": {"name": "Alice"}}},
+    )
+    assert left[0] == "member.left"
+    assert left[1]["data"]["id"] == "alice"
+    assert left[1]["data"]["version"] > version
+
+
+def test_those_on_a_worker_that_is_killed_are_gone_after_its_lease(servers, enter):
+    one, other = servers
+    witness = enter(one, "alice")
+    enter(other, "bob")
+    enter(other, "carol")
+    witness.sees("alice", "bob", "carol")
+    for worker in other.workers:
+        os.kill(worker, signal.SIGKILL)
+    killed = time.monotonic()
+    # Back at once, by another worker.
+    enter(one, "carol")
+    witness.sees("alice", "carol")
+    assert time.monotonic() - killed < GONE
+    assert witness.events[2:] == ["removed bob"]
+    witness.hears_nothing(0.5)
+    assert members(servers) == {"alice", "carol"}
+
+
+def test_those_on_a_worker_that_was_frozen_come_back(servers, enter):
+    one, other = servers
+    witness = enter(one, "alice")
+    bob = enter(other, "bob")
+    witness.sees("alice", "bob")
+    [worker] = other.workers
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        witness.sees("alice")
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    witness.sees("alice", "bob")
+    bob.sees("alice", "bob")
+    assert witness.events == ["added bob", "removed bob", "added bob"]
+
+
+def test_those_who_change_the_server_before_it_ends_never_leave(servers, enter):
+    one, other = servers
+    witness = enter(one, "alice")
+    bob = enter(other, "bob")
+    witness.sees("alice", "bob")
+    other.signal(signal.SIGTERM)
+    with pytest.raises(ConnectionClosed):
+        bob.take(DEADLINE)
+    enter(one, "bob")
+    other.wait()
+    other.start()
+    # What it has left behind is cleared away, and nobody is told anything.
+    wait_until(lambda: one.query("SELECT count(*) FROM realtime_member") == [(2,)], "two rows")
+    witness.hears_nothing(0.5)
+    assert members(servers) == {"alice", "bob"}
