@@ -35,7 +35,7 @@ _SETTLED = 1.0
 _EPHEMERAL = 1000
 """Ephemeral events that may wait."""
 _REMEMBERED = 100_000
-"""Feeds whose last event is remembered."""
+"""Feeds whose last event is remembered; events that wait for rights to be checked."""
 
 
 class Feeders:
@@ -233,7 +233,7 @@ class Feeder(threading.Thread):
         self._publish([proxies.hint(feed.id) for feed in feeds.held()])
         self._position = position
         self._last.clear()
-        self._failing_since = None
+        self._failures, self._failing_since = 0, None
 
     # Rights
 
@@ -246,7 +246,7 @@ class Feeder(threading.Thread):
         try:
             feeds.end(self._lost(doubted))
         except Exception:
-            self._doubted = doubted + self._doubted
+            self._doubted = doubted[-_REMEMBERED:]
             raise
         # Again each time, until they are forgotten: a stream may just have missed it.
         self._publish([proxies.hint(feed, urgent=True) for feed in feeds.ended()])

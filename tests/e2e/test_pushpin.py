@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -171,6 +172,46 @@ def test_a_long_replay_comes_whole_and_once(lists):
         assert texts(stream, 35) == [str(number) for number in range(35)]
         add(alice, one, "live")
         assert texts(stream, 1) == ["live"]
+
+
+def test_a_burst_comes_whole_and_once(lists):
+    server, pushpin, _, (one, _) = lists
+    with Stream(pushpin.url, [channel(one)], token=server.token()) as stream:
+        stream.opened()
+        server.shell(
+            "from todos.models import TodoItem\n"
+            "TodoItem.objects.bulk_create("
+            f"TodoItem(todo_list_id={one}, text=str(n), position=n) for n in range(1000))"
+        )
+        assert texts(stream, 1000) == [str(number) for number in range(1000)]
+
+
+def test_those_who_come_and_go_while_several_write_miss_and_repeat_nothing(lists):
+    server, pushpin, alice, todo_lists = lists
+    names, token = [channel(todo_list) for todo_list in todo_lists], server.token()
+    with Stream(pushpin.url, names, token=token) as stream:
+        start = came_from = stream.opened().last_event_id
+
+    def write(todo_list):
+        for number in range(50):
+            add(alice, todo_list, str(number))
+
+    found = []
+    with ThreadPoolExecutor(4) as writers:
+        done = [writers.submit(write, todo_list) for todo_list in todo_lists * 2]
+        while len(found) < 200:
+            with Stream(pushpin.url, names, token=token, last_event_id=came_from) as stream:
+                for _ in range(min(7, 200 - len(found))):
+                    event = stream.until(lambda event: event.event.startswith("todo-"))[-1]
+                    found.append(event.id)
+                came_from = stream.last_event_id
+        for each in done:
+            each.result()
+    logged = server.query(
+        f"SELECT seq, nonce FROM realtime_event WHERE seq > {start.partition('-')[0]}"
+        f" AND channel IN ('{names[0]}', '{names[1]}') ORDER BY seq"
+    )
+    assert found == [f"{seq}-{nonce}" for seq, nonce in logged]
 
 
 def test_an_unknown_position_is_reset(lists):
