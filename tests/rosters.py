@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from realtime import desk, leases, log, quotas, roster, slots, tally
+from realtime import desk, leases, log, roster, slots, tally
 from realtime.books import Books
 from realtime.events import Event, EventId
 from realtime.hub import Hub
@@ -133,7 +133,7 @@ def make_site(either_database: None, monkeypatch: Any) -> Iterator[Callable[[], 
     for module in (desk, leases, roster, slots, tally):
         if hasattr(module, "RENEWAL"):
             monkeypatch.setattr(module, "RENEWAL", QUICK)
-    for module in (desk, leases, roster, quotas):
+    for module in (desk, leases, roster):
         monkeypatch.setattr(module, "LEASE", timedelta(seconds=3 * QUICK))
     sites: list[Site] = []
 
