@@ -48,6 +48,9 @@ limit_request_line = 0
 websocket_max_message_size = realtime.MAX_MESSAGE
 
 accesslog = None
+# For those who turn it on: an address without its query, in which there may be tickets, and tokens
+# that somebody has put there in vain.
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s "%(a)s"'
 control_socket_disable = True
 
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 from django.db.models.functions import Now
 
 from realtime import failpoints, leases, locks
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 _FORGOTTEN = timedelta(minutes=1)
 _OPENING = 10.0
 """Seconds after which a stream that was counted and is held by nobody is one whose client left."""
+_GLANCE = 40
+"""Milliseconds that it waits for SQLite's lock in one go."""
 
 
 @dataclass(slots=True)
@@ -111,8 +113,22 @@ class Quotas:
 
     def _count(self, slot: _Slot, quota: int) -> bool:
         alias = database()
-        with locks.impatience(alias):
+        end = time.monotonic() + locks.PATIENCE / 1000
+        while True:
+            try:
+                return self._try_to_count(alias, slot, quota)
+            except OperationalError:
+                # Those who wait for SQLite's lock in one go look the more rarely the longer they
+                # wait, and may never get it.
+                if connections[alias].vendor != "sqlite" or time.monotonic() > end:
+                    raise
+
+    def _try_to_count(self, alias: str, slot: _Slot, quota: int) -> bool:
+        with locks.impatience(alias, _GLANCE):
             self._lease.ensure()
+            # Who is refused anyway needs no lock.
+            if self._is_used_up(alias, slot.owner, quota):
+                return False
             with transaction.atomic(using=alias):
                 locks.limit_pauses(alias)
                 locks.take(alias, [slot.owner], patient=False)

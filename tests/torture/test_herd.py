@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests.servers import wait_until
 from tests.torture.clients import LINE, Client, all_opened, crowd, percentile
 from tests.torture.report import record
 
@@ -89,6 +90,10 @@ async def stampede(server, clients, api):
     took = max(client.opened_at for client in clients) - coming
     written.append(await asyncio.to_thread(api.add, "for all"))
     await complete(clients, len(written))
+    count = "SELECT count(*) FROM realtime_stream"
+    await asyncio.to_thread(
+        wait_until, lambda: server.query(count) == [(CLIENTS,)], "all streams to be counted"
+    )
     assert coming - dropped < GOAL
     return took, written
 

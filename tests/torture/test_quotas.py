@@ -69,14 +69,23 @@ class User:
         return len(lost)
 
 
-def counted(server):
-    """The rows of open streams."""
-    return server.query("SELECT count(*) FROM realtime_stream")[0][0]
+def counted(servers):
+    """The rows of streams that workers hold who live."""
+    pids = [pid for server in servers for pid in server.workers]
+    return servers[0].query(
+        "SELECT count(*) FROM realtime_stream JOIN realtime_worker w ON w.id = worker_id"
+        f" WHERE NOT w.lost AND w.pid IN ({', '.join(map(str, pids))})"
+    )[0][0]
 
 
-async def settled(server, count):
+async def settled(servers, count):
     """Waits until as many streams are counted."""
-    await asyncio.to_thread(wait_until, lambda: counted(server) == count, f"{count} to be counted")
+    await asyncio.to_thread(wait_until, lambda: counted(servers) == count, f"{count} to be counted")
+
+
+def lost(server, pid):
+    """Whether others have noticed that a worker says nothing."""
+    return server.query(f"SELECT 1 FROM realtime_worker WHERE lost AND pid = {pid}")
 
 
 def people_of(servers, count=1):
@@ -115,16 +124,16 @@ def test_at_once_on_all_workers_exactly_as_many_open_as_allowed(make_server, bac
             wrong.extend(f for f in found if f != {200: LIMIT, 429: 2 * LIMIT})
             for one in found:
                 answers.update(one)
-            await settled(servers[0], USERS * LIMIT)
+            await settled(servers, USERS * LIMIT)
             # Of those who leave a few, exactly as many may come back.
             for user in people:
                 user.drop(7)
-            await settled(servers[0], USERS * (LIMIT - 7))
+            await settled(servers, USERS * (LIMIT - 7))
             found = await asyncio.gather(*(user.attempt(10) for user in people))
             wrong.extend(f for f in found if f != {200: 7, 429: 3})
             for user in people:
                 user.drop(LIMIT)
-            await settled(servers[0], 0)
+            await settled(servers, 0)
         times.extend(t for user in people for t in user.times)
 
     run(play, *people_of(servers, USERS))
@@ -174,16 +183,16 @@ def test_a_dead_worker_s_streams_count_no_more_and_a_frozen_one_s_again(make_ser
         pid, held = held_by_one(user)
         os.kill(pid, signal.SIGSTOP)
         try:
-            await asyncio.sleep(LEASE + 1)
+            await asyncio.to_thread(wait_until, lambda: lost(servers[0], pid), "it to be missed")
             others = User(servers[1:], user.token)
             answers = await others.attempt(held + 5)
         finally:
             thaw(pid)
         if (answers[200], answers[429]) != (held, 5):
             wrong.append(("frozen", held, answers))
-        await asyncio.sleep(1.5)
+        await settled(servers, LIMIT + held)
         others.drop(held)
-        await settled(servers[0], LIMIT)
+        await settled(servers, LIMIT)
         if (answers := await user.attempt(5)) != {429: 5}:
             wrong.append(("thawed", answers))
 
@@ -195,7 +204,7 @@ def test_a_dead_worker_s_streams_count_no_more_and_a_frozen_one_s_again(make_ser
             kills += 1
             if len(user.streams) != LIMIT:
                 await user.attempt(LIMIT - len(user.streams))
-        await settled(servers[0], LIMIT)
+        await settled(servers, LIMIT)
         for _ in range(2):
             await frozen(user)
 
@@ -224,7 +233,7 @@ def test_a_worker_that_stands_still_while_it_counts_keeps_nobody_out(
 
     async def play(user, other):
         await user.attempt(LIMIT - 5)
-        await settled(witness, LIMIT - 5)
+        await settled([victim, witness], LIMIT - 5)
         points.arm("quotas.counting", signal.SIGSTOP)
         hanging = await Client(victim.port, [LINE], other.token).open()
         pid, _ = await asyncio.to_thread(wait_until, points.fallen, "a process to stand still")
@@ -267,7 +276,7 @@ def test_a_restart_of_postgresql_forgets_nobody(make_server, fresh_postgres):
     async def play(user):
         nonlocal slipped
         await user.attempt(LIMIT)
-        await settled(servers[0], LIMIT)
+        await settled(servers, LIMIT)
         for away in (0, 0, 2 * LEASE):
             await asyncio.to_thread(fresh_postgres.crash)
             await asyncio.sleep(away)
@@ -281,7 +290,7 @@ def test_a_restart_of_postgresql_forgets_nobody(make_server, fresh_postgres):
             if not answers[429]:
                 wrong.append((away, answers))
             user.drop(len(user.streams) - LIMIT + 3)
-            await settled(servers[0], LIMIT - 3)
+            await settled(servers, LIMIT - 3)
             if (answers := await user.attempt(6)) != {200: 3, 429: 3}:
                 wrong.append((away, answers))
 
@@ -316,7 +325,7 @@ def test_under_a_heavy_load_of_writes_streams_open_on_sqlite(make_server):
             answers = Counter()
             for user in people:
                 answers.update(await user.attempt(LIMIT))
-            await settled(servers[0], len(people) * LIMIT)
+            await settled(servers, len(people) * LIMIT)
             for user in people:
                 answers.update(await user.attempt(5))
             return answers
