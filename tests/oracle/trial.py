@@ -230,12 +230,9 @@ class Verdict:
 
     def check(self) -> None:
         """Fails if anything is wrong."""
-        assert self.holes == []
-        assert self.gaps == []
-        assert self.repeats == []
-        assert self.phantoms == []
-        assert self.differences == []
-        assert sum(replica.resets for replica in self.replicas) == 0
+        wrong = self.holes + self.gaps + self.repeats + self.phantoms + self.differences
+        assert not wrong, f"{self}: {wrong[:10]}"
+        assert not any(replica.resets for replica in self.replicas), "Replicas were reset"
 
     def __str__(self) -> str:
         return (
