@@ -12,23 +12,33 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from realtime.signatures import App
+from tests.hooks import Hook
 from tests.ports import DEADLINE, wait_until
 from tests.streams import Stream
 
 APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
 ENVIRON = {"PUSHER_APP_ID": APP.id, "PUSHER_KEY": APP.key, "PUSHER_SECRET": APP.secret}
 CHANNEL = "presence-todo-list.1"
+SUBSCRIPTIONS = "SELECT * FROM realtime_occupancy"
 GONE = 6.0
 """Seconds after which nobody sees those whose worker has died: a lease, and a little more."""
 
 
+@pytest.fixture(scope="module")
+def hook():
+    """What webhooks are sent to."""
+    receiver = Hook(APP)
+    yield receiver
+    receiver.close()
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def servers(request, make_server):
+def servers(request, make_server, hook):
     """Two servers on one database; they may be killed and are started again."""
+    environ = ENVIRON | {"PUSHER_WEBHOOK_URLS": hook.url}
     postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
-    first = make_server(postgres, **ENVIRON)
-    url = first.environ["DATABASE_URL"]
-    found = [first, make_server(DATABASE_URL=url, **ENVIRON)]
+    first = make_server(postgres, **environ)
+    found = [first, make_server(DATABASE_URL=first.environ["DATABASE_URL"], **environ)]
     yield found
     for server in found:
         server.stop()
@@ -39,24 +49,25 @@ def enter(servers):
     """Opens WebSockets of members, and closes them."""
     with ExitStack() as stack:
 
-        def open_one(server, user_id):
+        def open_one(server, user_id, channel=CHANNEL):
             url = f"ws://127.0.0.1:{server.port}/app/{APP.key}?protocol=7"
-            return Tab(stack.enter_context(connect(url, open_timeout=DEADLINE)), user_id)
+            return Tab(stack.enter_context(connect(url, open_timeout=DEADLINE)), user_id, channel)
 
         yield open_one
     wait_until(lambda: members(servers) == set(), "everybody to be gone")
+    wait_until(lambda: not servers[0].query(SUBSCRIPTIONS), "no subscription to be counted")
 
 
 class Tab:
     """A WebSocket of a member of the channel: those who are there, by what it has been told."""
 
-    def __init__(self, socket, user_id):
+    def __init__(self, socket, user_id, channel):
         self.socket = socket
         self.events = []
         socket_id = json.loads(self._next("pusher:connection_established"))["socket_id"]
         member = json.dumps({"user_id": user_id, "user_info": {"name": user_id.title()}})
-        auth = APP.channel_auth(socket_id, CHANNEL, member)
-        subscription = {"channel": CHANNEL, "auth": auth, "channel_data": member}
+        auth = APP.channel_auth(socket_id, channel, member)
+        subscription = {"channel": channel, "auth": auth, "channel_data": member}
         self.socket.send(json.dumps({"event": "pusher:subscribe", "data": subscription}))
         answer = json.loads(self._next("pusher_internal:subscription_succeeded"))
         self.members = set(answer["presence"]["ids"])
@@ -146,6 +157,23 @@ def test_those_on_a_worker_that_is_killed_are_gone_after_its_lease(servers, ente
     assert witness.events[2:] == ["removed bob"]
     witness.hears_nothing(0.5)
     assert members(servers) == {"alice", "carol"}
+
+
+def test_webhooks_hear_what_becomes_of_a_killed_worker(servers, enter, hook):
+    _, other = servers
+    channel = "presence-of-the-killed"
+
+    def heard(*names):
+        found = [event["name"] for event in hook.told if event["channel"] == channel]
+        return sorted(found) == sorted(names)
+
+    come = ("channel_occupied", "member_added")
+    hook.told.clear()
+    enter(other, "bob", channel)
+    wait_until(lambda: heard(*come), "two webhooks")
+    for worker in other.workers:
+        os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: heard(*come, "channel_vacated", "member_removed"), "four webhooks")
 
 
 def test_those_on_a_worker_that_was_frozen_come_back(servers, enter):

@@ -57,6 +57,13 @@ def test_an_automatic_table_is_named(monkeypatch):
     assert "realtime.W002" in ids(monkeypatch, Tagged)
 
 
+def test_a_publisher_whose_events_would_pass_for_members_is_named(monkeypatch):
+    class Named(ItemPublisher):
+        name = "member"
+
+    assert ids(monkeypatch, TodoItem, Named) == ["realtime.W004"]
+
+
 def test_a_relation_that_is_not_followed_is_named(monkeypatch):
     assert ids(monkeypatch, TodoList) == ["realtime.W003"]
 

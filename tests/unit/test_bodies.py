@@ -53,6 +53,8 @@ def test_attributes_may_be_asked_for():
         ({"name": "pusher:ping"}, InvalidEvent),
         ({"name": "pusher_internal:member_added"}, InvalidEvent),
         ({"name": "stream-open"}, InvalidEvent),
+        ({"name": "member.joined", "channels": ["a", "presence-a"]}, InvalidEvent),
+        ({"name": "member.left", "channels": ["presence-cache-a"]}, InvalidEvent),
         ({"data": None}, InvalidBody),
         ({"data": {"n": 1}}, InvalidBody),
         ({"channels": None}, InvalidBody),

@@ -75,6 +75,16 @@ def test_a_type_that_could_break_the_protocol_is_refused(name):
         events.check_type(name)
 
 
+@pytest.mark.parametrize("name", ["member.joined", "member.left"])
+def test_on_presence_channels_only_presence_tells_of_members(name):
+    with pytest.raises(InvalidEvent):
+        events.check_type(name, "presence-a")
+    assert events.check_type(name, "private-a") == name
+    assert events.check_type(f"{name}.late", "presence-a")
+    batch = Batch((Event("presence-a", name, "{}"),))
+    assert events.decode(events.encode(batch)) == batch
+
+
 def test_the_message_has_what_the_event_has_and_nothing_else():
     bare = Event("news", "headline", '{"a":1}')
     assert json.loads(bare.message) == {"channel": "news", "data": {"a": 1}}

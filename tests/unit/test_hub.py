@@ -228,3 +228,20 @@ def test_an_event_skips_the_connection_that_caused_it_and_no_other(hub):
     hub.receive(batch([excluding, numbered(2)]))
     assert taken(cause) == b"a2 "
     assert taken(other) == b"a1 a2 "
+
+
+def test_a_hub_tells_which_subscriptions_begin_and_end(hub):
+    told = []
+    hub.on_change(lambda channel, one, begins: told.append((channel, one.socket_id, begins)))
+    one, other = subscriber(socket_id="1.1"), subscriber(socket_id="1.2", channels=("a", "b"))
+    subscribe(hub, one)
+    subscribe(hub, other)
+    hub.drop(other, {"b", "c"})
+    hub.unsubscribe(other)
+    assert told == [
+        ("a", "1.1", True),
+        ("a", "1.2", True),
+        ("b", "1.2", True),
+        ("b", "1.2", False),
+        ("a", "1.2", False),
+    ]
