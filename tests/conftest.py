@@ -13,6 +13,7 @@ pytest_plugins = (
     "tests.servers",
     "tests.hooks",
     "tests.rosters",
+    "tests.websockets",
 )
 
 

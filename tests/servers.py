@@ -10,7 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,13 @@ class Server:
     def workers(self) -> list[int]:
         """The process ids of gunicorn's workers."""
         return children(self.process.pid) if self.process is not None else []
+
+    def holder(self, port: int) -> int:
+        """The worker that holds the connection of a client with this port of its own."""
+        ends = [f"0100007F:{end:04X}" for end in (self.port, port)]
+        rows = map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:])
+        inode = next(row[9] for row in rows if row[1:3] == ends)
+        return next(pid for pid in self.workers if f"socket:[{inode}]" in _open_files(pid))
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows that an SQL statement answers, read by a connection of its own."""
@@ -155,6 +162,15 @@ class Server:
         """A REST client that is logged in by token."""
         headers = {"Authorization": f"Token {self.token(username)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=20)
+
+
+def _open_files(pid: int) -> set[str]:
+    """What the file descriptors of a process stand for."""
+    found = set()
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(path.readlink()))
+    return found
 
 
 @pytest.fixture(scope="session")
