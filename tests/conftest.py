@@ -17,6 +17,7 @@ pytest_plugins = (
     "tests.servers",
     "tests.hooks",
     "tests.rosters",
+    "tests.websockets",
 )
 
 
