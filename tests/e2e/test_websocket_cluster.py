@@ -45,7 +45,7 @@ def on_each(workers, stack):
 
         def all_hold():
             client = stack.enter_context(Client(workers, token=token)).established()
-            found.setdefault(workers.holder(client.port), client)
+            found.setdefault(workers.holders([client.port])[0], client)
             return found.keys() == set(workers.workers)
 
         wait_until(all_hold, "every worker to hold a client")
@@ -146,7 +146,7 @@ def test_a_worker_that_is_killed_leaves_no_gap_and_no_ghost(workers, on_each, st
 def test_a_worker_that_ends_sends_its_clients_away_one_after_the_other(workers, on_each, stack):
     worker, _ = next(iter(on_each().items()))
     clients = [stack.enter_context(Client(workers)).established() for _ in range(30)]
-    mine = [client for client in clients if workers.holder(client.port) == worker]
+    mine = [client for client in clients if workers.holders([client.port])[0] == worker]
     positions = [client.subscribe("ending")["id"] for client in mine]
     os.kill(worker, signal.SIGTERM)
     backend_of(workers).trigger("ending", "late", 1)
