@@ -9,6 +9,7 @@ from typing import Any
 import pusher
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from pusher.requests import RequestsBackend
 
 from realtime.signatures import App
 from tests.clients.client import (
@@ -38,6 +39,22 @@ SCRIPTS = {
     "watch.js": HERE / "watch.js",
 }
 """Served to pages of the tests' own, below ``/clients/``."""
+
+
+@pytest.fixture(autouse=True)
+def _close_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes the connections of Pusher's library for Python, which does not do so itself."""
+    sessions: list[Any] = []
+    init = RequestsBackend.__init__
+
+    def remember(backend: RequestsBackend, *arguments: Any, **options: Any) -> None:
+        init(backend, *arguments, **options)
+        sessions.append(backend.session)
+
+    monkeypatch.setattr(RequestsBackend, "__init__", remember)
+    yield
+    for session in sessions:
+        session.close()
 
 
 def needs_node() -> None:
