@@ -199,6 +199,41 @@ def test_an_ended_feed_whose_rights_are_back_has_a_successor(ask, feed):
     assert not feeds.find(successor).ended
 
 
+@pytest.fixture
+def late(monkeypatch):
+    """Has an event logged on a channel just before the next feed is registered."""
+
+    def arm(name):
+        register, armed = feeds.register, [name]
+
+        def register_late(*args):
+            if armed:
+                write(armed.pop())
+            return register(*args)
+
+        monkeypatch.setattr(feeds, "register", register_late)
+
+    return arm
+
+
+def test_what_came_before_a_new_feed_was_known_is_in_the_answer(client, alice, feed, late):
+    (start,) = write("elsewhere")
+    late(feed.channels[0])
+    resumed = {"Last-Event-ID": str(start)}
+    answer = open_stream(client, alice, feed.channels, **resumed)
+    assert answer.content.count(b"event: x") == 1
+    assert held(answer)[1] == str(log.head())
+
+
+def test_what_came_before_a_successor_was_known_is_in_the_answer(ask, feed, late):
+    (start,) = write("elsewhere")
+    feeds.end([feed.id])
+    late(feed.channels[0])
+    answer = ask(feed.id, last=start)
+    assert answer.content.count(b"event: x") == 1
+    assert held(answer)[1] == str(log.head())
+
+
 def test_while_the_database_is_away_the_stream_is_held_on(ask, feed, monkeypatch):
     one, two = write(feed.channels[0], "elsewhere")
 
