@@ -111,8 +111,10 @@ class Bridge:
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             response.status = int(status[:3])
+            # Django writes cookies with a space before them, which strict servers refuse.
             response.headers = [
-                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers
+                (name.lower().encode("latin-1"), value.strip().encode("latin-1"))
+                for name, value in headers
             ]
 
         answer = self._application(environ, start)

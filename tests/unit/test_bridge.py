@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from realtime.bridge import Bridge
+from realtime.bridge import HOLDER, UPGRADE, Bridge
 from tests.ports import DEADLINE
 
 THREADS = 4
@@ -40,3 +40,28 @@ def test_streams_that_open_leave_threads_to_other_requests():
         assert {(await stream).body for stream in streams} == {b"done"}
 
     asyncio.run(main())
+
+
+def test_a_handshake_is_a_request_of_a_websocket_s_scope():
+    seen = {}
+
+    def application(environ, start_response):
+        seen.update(environ)
+        start_response("200 OK", [("Set-Cookie", ' sessionid=""; Path=/')])
+        return [b"done"]
+
+    # What the ASGI specification has in a WebSocket's scope: no method.
+    scope = {
+        "type": "websocket",
+        "scheme": "wss",
+        "path": "/app/key",
+        "query_string": b"protocol=7",
+        "headers": [(b"host", b"example.org")],
+    }
+    holder = object()
+    response = asyncio.run(Bridge(application, THREADS).handshake(scope, holder))
+    assert (seen["REQUEST_METHOD"], seen["PATH_INFO"]) == ("GET", "/app/key")
+    assert seen["wsgi.url_scheme"] == "https"
+    assert seen[UPGRADE] is holder
+    assert HOLDER not in seen
+    assert response.headers == [(b"set-cookie", b'sessionid=""; Path=/')]

@@ -245,3 +245,37 @@ def test_a_hub_tells_which_subscriptions_begin_and_end(hub):
         ("b", "1.2", False),
         ("a", "1.2", False),
     ]
+
+
+def test_channels_are_added_one_by_one_each_from_its_own_position(hub):
+    one = subscriber(channels=())
+    hub.attach(one)
+    hub.receive(batch([numbered(1), numbered(2, "b"), numbered(3)]))
+    assert hub.subscribe(one, ["a"], Subscription(at(1)))
+    assert taken(one) == b"a3 "
+    # Another channel may be further than the hub, by another worker: that holds back none but it.
+    assert hub.subscribe(one, ["b"], Subscription(at(5)))
+    hub.receive(batch([numbered(4, "b"), numbered(5), numbered(6, "b")]))
+    assert taken(one) == b"a5 b6 "
+
+
+def test_a_connection_is_level_with_all_its_channels_or_not_at_all(hub):
+    one = subscriber(channels=())
+    assert not hub.is_level(one)
+    hub.attach(one)
+    assert hub.is_level(one)
+    hub.subscribe(one, ["a"], Subscription(at(0)))
+    hub.subscribe(one, ["b"], Subscription(at(2)))
+    assert not hub.is_level(one)
+    hub.receive(batch([numbered(1), numbered(2)]))
+    assert hub.is_level(one)
+
+
+def test_each_channel_rests_on_its_own_grounds(hub):
+    one = subscriber(channels=())
+    for name, grant in (("a", "session"), ("b", "token"), ("c", None), ("d", "token")):
+        hub.subscribe(one, [name], Subscription(at(0), grant))
+    assert one.grants == {"session", "token"}
+    assert one.on_grant("token") == {"b", "d"}
+    hub.drop(one, {"a"})
+    assert one.grants == {"token"}
