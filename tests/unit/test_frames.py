@@ -48,6 +48,14 @@ def test_an_event_is_encoded_once_for_all():
     assert frames.encode(event) is frames.encode(event)
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [('"hello"', "hello"), ('"7"', '"7"'), ('"NaN"', "NaN"), ('""', ""), ("7", "7")],
+)
+def test_a_string_is_bare_unless_it_would_pass_for_json(data, shown):
+    assert json.loads(frames.encode(Event("a", "x", data)))["data"] == shown
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_a_text_arrives_as_the_text_it_was(text):
     # What Pusher's libraries send as data is a text; pusher-js decodes it if it can.
