@@ -25,6 +25,9 @@ CALM = 8.0
 QUIET = 3.0
 COMMAND = 'make torture ARGS="-k test_oracle"'
 
+# On a busy machine the full size takes longer than the other tests may.
+pytestmark = pytest.mark.timeout(2 * 3600)
+
 
 @pytest.fixture
 def points(tmp_path):
