@@ -77,26 +77,31 @@ def test_a_killed_worker_leaves_no_ghosts_and_who_comes_back_is_told(
         client.subscribed(channel)
         return client
 
+    def seen(*names: str) -> None:
+        """Waits until alice sees these users, and nobody else."""
+        ids = {user_id(server, name) for name in names}
+        wait_until(lambda: set(alice.members(channel)["all"]) == ids, f"{names} to be there")
+
     alice = visit("alice")
     home = worker_of(server, alice)
     bob = visit("bob")
     for _ in range(40):
-        if worker_of(server, bob) != home:
+        if (victim := worker_of(server, bob)) != home:
             break
         bob.disconnect()
+        seen("alice")
         bob = visit("bob")
-    assert worker_of(server, bob) != home
-    removed = len(alice.heard(channel, REMOVED))
-    added = len(alice.heard(channel, ADDED))
-    victim = worker_of(server, bob)
+    assert victim != home
+    seen("alice", "bob")
     os.kill(victim, signal.SIGSTOP)
     bob.disconnect()  # before pusher-js comes back by itself
     os.kill(victim, signal.SIGKILL)
-    bob_id = user_id(server, "bob")
-    assert alice.wait(channel, REMOVED, removed + 1)["id"] == bob_id
-    assert set(alice.members(channel)["all"]) == {user_id(server, "alice")}
+    before = len(alice.heard(channel))
+    seen("alice")
     wait_until(lambda: len(server.workers) == 2, "another worker")
     bob.call("(pusher) => pusher.connect()")
-    assert alice.wait(channel, ADDED, added + 1)["id"] == bob_id
+    seen("alice", "bob")
+    bob_id, events = user_id(server, "bob"), alice.heard(channel)[before:]
+    assert [(event, data["id"]) for event, data in events] == [(REMOVED, bob_id), (ADDED, bob_id)]
     users = python_backend(server).users_info(channel)["users"]
     assert [user["id"] for user in users] == [user_id(server, "alice"), bob_id]

@@ -156,6 +156,35 @@ export async function anotherChannel(transport) {
   return { open: world.mostStreams, sockets: world.socketCount, heard: messages.filter((seq) => own.some((entry) => entry.seq === seq)), said: own.map(({ seq }) => seq) };
 }
 
+/** A list is being loaded, slowly, while another connection takes over for the sake of a third one. */
+export async function loadedMeanwhile(transport) {
+  const { world, client, rows } = await scene(1, 2, transport);
+  let answered = false;
+  let arrive = null;
+  const late = new Promise((resolve) => (arrive = resolve));
+  const { fetch } = client.http;
+  client.http.fetch = async (url, options) => {
+    const answer = await fetch(url, options);
+    if (url.includes("list=1")) {
+      answered = true;
+      await late;
+    }
+    return answer;
+  };
+  const again = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  const loading = again.subscribe();
+  await soon(() => answered, "the answer, which is under way for long");
+  world.update(1, { text: "meanwhile" });
+  await soon(() => texts(rows)[0] === "meanwhile", "the change");
+  await client.collection("rows", { params: { list: 2 } }).subscribe();
+  await soon(() => world.connections.some((connection) => connection.carries("private-list.2")), "a stream of both");
+  await alone(world);
+  arrive();
+  await loading;
+  await soon(() => texts(again)[0] === "meanwhile", "the change in the list that was loaded late");
+  return texts(again);
+}
+
 export async function leftChannel(transport) {
   const { world, client, rows } = await scene(1, 2, transport);
   const others = client.collection("rows", { params: { list: 2 } });

@@ -94,6 +94,13 @@ def test_a_further_channel_neither_loses_nor_repeats_what_is_live(
 
 
 @by_both
+def test_a_list_that_loads_while_a_stream_takes_over_misses_nothing(
+    module: Page, transport: str
+) -> None:
+    assert play(module, "loadedMeanwhile", transport) == ["meanwhile", "row 2"]
+
+
+@by_both
 def test_a_channel_that_nobody_needs_is_left(module: Page, transport: str) -> None:
     assert play(module, "leftChannel", transport) == (1 if transport == "websocket" else 0)
 

@@ -66,9 +66,15 @@ export class Recordings {
     return changes.slice(0, changes.length - recording.changes.length);
   }
 
-  /** A connection takes over, and repeats what was recorded. */
-  restart() {
-    for (const recording of this.#open) recording.changes = [];
+  /**
+   * A connection takes over, and repeats what was recorded, from this position on: should it break in the
+   * middle, the next one has to begin there again.
+   */
+  restart(position) {
+    for (const recording of this.#open) {
+      recording.changes = [];
+      recording.position = position ?? recording.position;
+    }
   }
 
   /** The server goes on from another position. */

@@ -178,7 +178,7 @@ export class Stream extends Emitter {
 
   #opened(connection) {
     if (!this.#line.opened(connection)) return;
-    this.#recordings.restart();
+    this.#recordings.restart(connection.position);
     for (const member of this.#members.waiting(connection.channels)) this.#attach(member);
     this.#line.settle();
     this.emit("open");

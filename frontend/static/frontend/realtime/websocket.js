@@ -75,14 +75,15 @@ export class WebSocketConnection {
       const carried = this.#socket.carries(name);
       if (carried !== false) this.#shared = true;
       if (carried !== true) this.#expected.add(name);
-      if (carried === false) this.#socket.subscribe(name, this.position);
     }
+    this.#subscribe();
     this.#proceed();
   }
 
   subscribed(name, position) {
     if (!this.#expected.delete(name)) return;
     this.#start ??= position;
+    this.#subscribe();
     this.#proceed();
   }
 
@@ -94,7 +95,9 @@ export class WebSocketConnection {
     this.#lost.set(name, error);
     this.#held = this.#held.filter(({ message }) => message.channel !== name);
     if (this.#lost.size === this.channels.size) return this.ended(error);
-    if (this.#state === "opening") this.#proceed();
+    if (this.#state !== "opening") return;
+    this.#subscribe();
+    this.#proceed();
   }
 
   receive(frame) {
@@ -126,6 +129,19 @@ export class WebSocketConnection {
 
   // Opening
 
+  /** Where it begins: where it was asked to, else where its first channel does. */
+  get #from() {
+    return this.position ?? this.#start;
+  }
+
+  /** Subscribes to what is missing. Without a position, the others begin where the first one does. */
+  #subscribe() {
+    for (const name of this.#expected) {
+      if (this.#socket.carries(name) === false) this.#socket.subscribe(name, this.#from);
+      if (this.#from === null) return;
+    }
+  }
+
   #proceed() {
     if (!this.#expected.size) this.#socket.ping();
   }
@@ -140,10 +156,10 @@ export class WebSocketConnection {
     }
     if (this.#state === "over") return;
     this.#state = "open";
-    const deliveries = [signal("stream-open", {}, this.#reset ? level : (this.position ?? this.#start))];
+    const deliveries = [signal("stream-open", {}, this.#reset ? level : this.#from)];
     if (this.#lost.size) deliveries.push(forbidden([...this.#lost.keys()], [...this.#lost.values()][0]));
     if (this.#reset) deliveries.push(this.#restart(this.#reset, level), ...this.#held.slice(caughtUp));
-    else if (this.position === null) deliveries.push(...this.#held.map(unplaced));
+    else if (this.position === null && !missed.length) deliveries.push(...this.#held.map(unplaced));
     else deliveries.push(...missed.filter(({ message }) => this.wants(message.channel)), ...without(this.#held, missed));
     this.#held = [];
     this.#hand(deliveries);
@@ -151,7 +167,7 @@ export class WebSocketConnection {
 
   /** Whether what is held is all there is, and in order. */
   #ordered() {
-    if (this.position === null) return true;
+    if (!this.#from) return true;
     return !this.#shared && new Set(this.#held.map(({ message }) => message.channel)).size < 2;
   }
 
@@ -162,7 +178,7 @@ export class WebSocketConnection {
   async #ask(missed, caughtUp) {
     const url = new URL(this.#url);
     for (const name of this.channels) if (!this.#lost.has(name)) url.searchParams.append("channel", name);
-    let position = this.position;
+    let position = this.#from;
     for (;;) {
       const { data } = await this.#http.get(url.href, { Accept: "application/json", "Last-Event-ID": position });
       this.#reset ??= data.reset;
