@@ -237,6 +237,33 @@ def test_when_the_database_was_away_nobody_has_died_of_that():
     assert one.take("user 1", 3)
 
 
+def test_who_is_refused_needs_no_lock(cannot_count):
+    one, other = worker(), worker()
+    models.Stream.objects.create(worker=holding(other), owner="user 1", opened_at=timezone.now())
+    assert one.take("user 1", 1) is None
+
+
+def holding(one):
+    """The row of a worker that lives."""
+    one._lease.ensure()
+    return one._lease.worker
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite's only write lock")
+def test_the_lock_that_others_have_is_asked_for_often(monkeypatch):
+    attempts = []
+
+    def fail_at_first(*args):
+        attempts.append(args)
+        if len(attempts) < 4:
+            raise OperationalError("database is locked")
+
+    monkeypatch.setattr(locks, "limit_pauses", fail_at_first)
+    assert worker().take("user 1", 1)
+    assert len(attempts) == 4
+    assert open_streams() == 1
+
+
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="is about SQLite's only write lock")
 def test_counting_does_not_wait_for_a_long_write():
     own = worker()

@@ -46,7 +46,7 @@ def broken(secret):
         f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization : Token {secret}\r\n\r\n",
         f"GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Token {secret}\x00\r\n\r\n",
         f"GET {target} HTTP/1.1\r\nHost: x\r\nContent-Length: {secret}\r\n\r\n",
-        f"GET {target} HTTP/1.1\r\nHost: {secret}.example\r\n\r\n",
+        f"GET {target} HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n",
         f"GET {target} x HTTP/1.1\r\nHost: x\r\n\r\n",
     ]
 
