@@ -228,13 +228,15 @@ def test_a_signature_of_a_backend_that_has_the_secret_is_enough(connect):
 
 
 def test_who_has_unsubscribed_hears_nothing_and_may_come_back(connect, backend):
-    client = connect().established()
+    client, witness = connect().established(), connect().established()
+    witness.subscribe("websockets-left")
     client.subscribe("websockets-left")
     client.send("pusher:unsubscribe", {"channel": "websockets-left"})
     client.send("pusher:unsubscribe", {"channel": "never-was"})
     client.send("pusher:ping", {})
     client.until("pusher:pong")
     backend.trigger("websockets-left", "missed", 1)
+    assert witness.change() == ("missed", 1)  # Else it might still be to come.
     client.subscribe("websockets-left")
     backend.trigger("websockets-left", "heard", 2)
     assert client.change() == ("heard", 2)
