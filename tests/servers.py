@@ -176,12 +176,13 @@ def _address(port: int) -> str:
 
 
 def _sockets(pid: int) -> Iterator[str]:
-    """The inodes of a process's sockets."""
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            kind, _, inode = str(path.readlink()).partition(":")
-            if kind == "socket":
-                yield inode.strip("[]")
+    """The inodes of a process's sockets; none if it has just ended."""
+    with suppress(FileNotFoundError):
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                kind, _, inode = str(path.readlink()).partition(":")
+                if kind == "socket":
+                    yield inode.strip("[]")
 
 
 @pytest.fixture(scope="session")

@@ -257,7 +257,8 @@ def test_pages_on_pusher_and_eventsource_show_the_same_while_workers_die(
         server.kill()
         server.start()
         before = writer.count
-        wait_until(lambda: writer.count > before + 3, "more changes")
+        for page in pages:
+            wait_until(lambda: len(page.evaluate("shown")) > before, "the page to be back")  # noqa: B023
         server.stop()
         server.start()
         wait_until(lambda: writer.count > before + 6, "more changes")
