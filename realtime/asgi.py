@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from realtime import grip, proxies, websocket
+from realtime import grip, proxies, sse, websocket
 from realtime.bridge import (
     Bridge,
     ClientGone,
@@ -13,11 +13,13 @@ from realtime.bridge import (
     Send,
     WSGIApplication,
     body,
+    is_for_stream,
     start,
 )
 from realtime.conf import settings
 from realtime.eventstream import HeldResponse
 from realtime.exceptions import DatabaseUnfit
+from realtime.hub import jittered
 from realtime.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ class RealtimeApplication:
             worker = self._worker or await self._started()
         except (DatabaseUnfit, TimeoutError) as error:
             logger.warning(_NOT_READY, error or "the database can't be used")
-            await self._answer(_unavailable(), send)
+            await self._answer(_later() if is_for_stream(scope) else _unavailable(), send)
             return
         try:
             if proxied := proxies.signed(grip.signature(scope["headers"])):
@@ -127,3 +129,10 @@ def _unavailable() -> Response:
     text = b'{"detail": "The database can\'t be used yet. Try again."}'
     headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
     return Response(503, [*headers, (b"content-length", b"%d" % len(text))], text)
+
+
+def _later() -> Response:
+    """Any other status would end an EventSource for good."""
+    text = sse.retry(jittered(settings.RETRY))
+    headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+    return Response(200, [*headers, (b"content-length", b"%d" % len(text))], text)

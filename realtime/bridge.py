@@ -70,7 +70,7 @@ class Bridge:
         with SpooledTemporaryFile(max_size=_SPOOL) as body:
             await _read(receive, body)
             environ = _environ(scope, body) | {HOLDER: holder}
-            async with self._opening if _is_for_stream(scope) else nullcontext():
+            async with self._opening if is_for_stream(scope) else nullcontext():
                 return await self._in_pool(self._call, environ)
 
     async def handshake(self, scope: Scope, holder: Any) -> Response:
@@ -144,7 +144,8 @@ def body(chunk: bytes, *, more: bool = True) -> Message:
     return {"type": "http.response.body", "body": chunk, "more_body": more}
 
 
-def _is_for_stream(scope: Scope) -> bool:
+def is_for_stream(scope: Scope) -> bool:
+    """Whether it is an EventSource that asks."""
     return any(
         name == b"accept" and b"text/event-stream" in value for name, value in scope["headers"]
     )

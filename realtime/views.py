@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied, Throttled
@@ -79,6 +80,14 @@ class StreamView(APIView):
     def get_authenticators(self) -> list[BaseAuthentication]:
         """The project's own, and tickets."""
         return [*super().get_authenticators(), tickets.TicketAuthentication()]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """While the database is away, sends an EventSource away until later: any other status than
+        200 would end it for good."""
+        if isinstance(exc, OperationalError | InterfaceError) and _is_stream(self.request):
+            return Response(sse.retry(jittered(settings.RETRY)))
+        answer: Response = super().handle_exception(exc)
+        return answer
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
         """Keeps caches and compressing proxies off every answer."""

@@ -1,6 +1,7 @@
 """A start that goes wrong says so in one line, and neither loops nor hides why."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -73,6 +74,10 @@ def test_postgresql_is_waited_for_in_one_line(unready, fresh_postgres: Postgres,
             return False
 
     wait_until(lambda: answers(503), "the server to say that it can't serve")
+    accept = {"Accept": "text/event-stream"}
+    stream = httpx.get(f"{server.url}/api/events/?channel=x", headers=accept, timeout=10)
+    assert stream.status_code == 200
+    assert re.fullmatch(r"retry: [0-9]+\n\n", stream.text)
     (line,) = lines(server, "waiting for it")
     assert "Connection refused" in line
     assert "Traceback" not in server.log

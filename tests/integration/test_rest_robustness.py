@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from io import BytesIO
 
 import pytest
@@ -220,6 +221,27 @@ def test_a_database_that_is_away_is_a_503_to_try_again_after(
     assert answer.status_code == 503
     assert answer["Retry-After"] == "1"
     assert answer.json().keys() == {"detail"}
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_while_the_database_is_away_an_eventsource_is_asked_to_come_back(
+    client, alice, monkeypatch, kind
+):
+    """Any other status than 200 would end it for good."""
+
+    def fail(*args, **kwargs):
+        raise kind("connection refused")
+
+    client.force_login(alice)
+    url = f"/api/events/?channel=private-user.{alice.pk}"
+    client.raise_request_exception = False
+    with monkeypatch.context() as away:
+        away.setattr(connection, "cursor", fail)
+        stream = client.get(url, headers={"Accept": "text/event-stream"})
+        page = client.get(url, headers={"Accept": "application/json"})
+    assert (stream.status_code, stream["Content-Type"]) == (200, "text/event-stream")
+    assert re.fullmatch(rb"retry: [0-9]+\n\n", stream.content)
+    assert page.status_code == 503
 
 
 def test_another_failure_is_a_500(client, monkeypatch):
