@@ -127,6 +127,7 @@ def test_the_transport_changes_while_others_write(open_page: Open, pusher_server
             page.evaluate("(transport) => client.use(transport)", transport)
             wait_until(lambda: page.evaluate("client.transport") == transport, "it")  # noqa: B023
         writer.stop()
+    wait_until(lambda: None not in logged(pusher_server, number, "id"), "all to be numbered")
     ids = logged(pusher_server, number, "id")
     wait_until(lambda: len(page.evaluate("heard")) >= len(ids), "the last change")
     assert [entry[0] for entry in page.evaluate("heard")] == ids
