@@ -49,7 +49,7 @@ def test_so_it_is_in_many_runs(transport: str) -> None:
 @pytest.mark.xfail(
     strict=False,
     reason="Known: run 3, with many changes of the transport, may leave a list empty on the page;"
-    " it depends on the machine's pace..",
+    " it depends on the machine's pace.",
 )
 def test_so_it_is_in_a_run_that_goes_wrong_at_times() -> None:
     assert mistakes("both", first=1, count=10) == ""
