@@ -28,8 +28,8 @@ def test_every_list_ends_up_as_the_server_has_it(module: Page, transport: str) -
 
 AT_TIMES = pytest.mark.xfail(
     strict=False,
-    reason="Known: many changes of the transport may, in one of 60 runs or so, leave a list empty on"
-    " the page; it depends on the machine's pace.",
+    reason="Known: many changes of the transport may, in one of 60 runs or so, leave a list empty"
+    " on the page; it depends on the machine's pace.",
 )
 
 
