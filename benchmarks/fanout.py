@@ -13,9 +13,16 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.accounting import cpu_seconds, memory_bytes
 from benchmarks.load import Load, Report
-from benchmarks.peers import Nchan, Ours, Peer, Plain
+from benchmarks.peers import Channels, EventStream, Nchan, Ours, Peer, Plain, StoredEventStream
 
-PEERS = {"ours": Ours, "plain": Plain, "nchan": Nchan}
+PEERS = {
+    "ours": Ours,
+    "plain": Plain,
+    "nchan": Nchan,
+    "eventstream": EventStream,
+    "stored": StoredEventStream,
+    "channels": Channels,
+}
 USERS = 100
 
 

@@ -5,8 +5,10 @@ An event is about 150 bytes on the wire, and has in it when it was made, for the
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -17,7 +19,7 @@ from benchmarks.accounting import family
 from benchmarks.load import compiled
 from realtime.signatures import App, body_md5
 from tests.ports import free_port, wait_until
-from tests.servers import Server
+from tests.servers import ROOT, Server
 
 CHANNEL = "private-todo-list.1"
 
@@ -247,3 +249,86 @@ class Nchan(Process):
     def publish(self) -> None:
         data = json.dumps({"channel": CHANNEL, "data": stamp()}, separators=(",", ":"))
         self.post("/pub", data.encode(), **{"X-EventSource-Event": "note"})
+
+
+class Project(Process):
+    """A project of ``benchmarks.projects`` under daphne, in a virtual environment of its own."""
+
+    module: str
+    environ: dict[str, str] = {}
+
+    def command(self) -> list[str]:
+        application = f"benchmarks.projects.{self.module}:application"
+        return [str(PEERS_BIN / "daphne"), "-b", "127.0.0.1", "-p", str(self.port), application]
+
+    def start(self) -> None:
+        install_peers()
+        environ = os.environ | self.environ
+        environ.pop("DJANGO_SETTINGS_MODULE", None)
+        with open(os.devnull, "wb") as nowhere:
+            self.process = subprocess.Popen(
+                self.command(), env=environ, cwd=ROOT, stdout=nowhere, stderr=nowhere
+            )
+        wait_until(self.answers, f"{self.name} to answer")
+
+    def publish(self) -> None:
+        self.post("/pub", stamp().encode())
+
+
+class EventStream(Project):
+    """django-eventstream; it keeps no log."""
+
+    name = "django-eventstream"
+    module = "eventstream"
+
+    def requests(self, count: int) -> list[bytes]:
+        return [
+            b"GET /events/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
+        ]
+
+
+class StoredEventStream(EventStream):
+    """django-eventstream with its storage in the database."""
+
+    name = "django-eventstream with storage"
+    environ = {"BENCH_STORAGE": "1"}
+
+
+class Channels(Project):
+    """Channels with Redis."""
+
+    name = "Channels with Redis"
+    module = "sockets"
+    ready = "101 Switching"
+
+    def start(self) -> None:
+        port = free_port()
+        self._redis = subprocess.Popen(
+            ["redis-server", "--port", str(port), "--save", "", "--daemonize", "no"],
+            stdout=subprocess.DEVNULL,
+        )
+        self.environ = {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+        super().start()
+
+    def requests(self, count: int) -> list[bytes]:
+        return [
+            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ]
+
+    def stop(self) -> None:
+        super().stop()
+        self._redis.terminate()
+        self._redis.wait(10)
+
+
+PEERS_BIN = ROOT / ".bench" / "bin"
+
+
+def install_peers() -> None:
+    """Puts what the peers need into a virtual environment that this project does not share."""
+    if not PEERS_BIN.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(PEERS_BIN.parent)], check=True)
+        requirements = str(ROOT / "benchmarks" / "requirements.txt")
+        pip = [str(PEERS_BIN / "pip"), "install", "--quiet", "-r", requirements]
+        subprocess.run(pip, check=True)
