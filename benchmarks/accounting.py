@@ -1,0 +1,37 @@
+"""What processes have cost, by the operating system's accounting."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """User and system time of these processes so far, children not included."""
+    total = 0
+    for pid in pids:
+        # After the name, which may have spaces in it: field 14 and 15 of proc(5).
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / _TICKS
+
+
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Their memory, what they share counted in part (PSS), and what the kernel holds for sockets
+    not at all."""
+    total = 0
+    for pid in pids:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
+        total += int(line.split()[1]) * 1024
+    return total
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that descend from it."""
+    found = [pid]
+    for one in found:
+        for path in Path(f"/proc/{one}/task").glob("*/children"):
+            found += map(int, path.read_text().split())
+    return found

@@ -1,0 +1,1 @@
+"""The smallest projects that do the same with other packages; each is one file."""

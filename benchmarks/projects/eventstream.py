@@ -1,0 +1,59 @@
+"""django-eventstream as its README says, under daphne; one channel, no rights.
+
+``BENCH_STORAGE=1`` keeps events in the database, as its README says for reliable delivery.
+"""
+
+import os
+import tempfile
+
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY="only-for-benchmarks",
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    INSTALLED_APPS=[
+        "daphne",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django_eventstream",
+    ],
+    ASGI_APPLICATION=f"{__name__}.application",
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": os.path.join(tempfile.mkdtemp(prefix="bench-"), "db.sqlite3"),
+        }
+    },
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    **(
+        {"EVENTSTREAM_STORAGE_CLASS": "django_eventstream.storage.DjangoModelStorage"}
+        if os.environ.get("BENCH_STORAGE")
+        else {}
+    ),
+)
+django.setup()
+
+import django_eventstream
+from django.core.asgi import get_asgi_application
+from django.core.management import call_command
+from django.http import HttpRequest, HttpResponse
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+
+call_command("migrate", verbosity=0)
+
+
+@csrf_exempt
+def publish(request: HttpRequest) -> HttpResponse:
+    """Sends the body to all."""
+    django_eventstream.send_event("one", "note", {"data": request.body.decode()})
+    return HttpResponse()
+
+
+urlpatterns = [
+    path("events/", include(django_eventstream.urls), {"channels": ["one"]}),
+    path("pub", publish),
+]
+application = get_asgi_application()
