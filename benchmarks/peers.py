@@ -282,9 +282,7 @@ class EventStream(Project):
     module = "eventstream"
 
     def requests(self, count: int) -> list[bytes]:
-        return [
-            b"GET /events/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
-        ]
+        return [b"GET /events/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"]
 
 
 class StoredEventStream(EventStream):
