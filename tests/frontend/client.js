@@ -297,6 +297,31 @@ export async function unknownFilter() {
   return true;
 }
 
+/** A page that subscribes to channels before it reads a list, while no stream can be opened. */
+export async function readWithoutStream(transport) {
+  const world = new World();
+  for (const place of [1, 2]) world.create({ list: 1, place, text: `row ${place}` });
+  let closed = true;
+  world.refuseSockets = 4200;
+  world.intercept = ({ path, headers }) => {
+    const stream = path === "events/" && headers.Accept === "text/event-stream";
+    return closed && stream ? json(503, {}) : null;
+  };
+  const client = new Realtime(world.options(transport));
+  const heard = [];
+  client.subscribe("private-list.1", ({ data }) => heard.push(data.text));
+  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  await rows.subscribe();
+  const read = texts(rows);
+  world.update(1, { text: "changed" }); // before there is any stream
+  closed = false;
+  world.refuseSockets = 0;
+  client.use(transport); // now, and not after a back-off
+  await soon(() => heard.length, "what was missed");
+  await soon(() => texts(rows)[0] === "changed", "the change to show");
+  return { read, heard };
+}
+
 export async function byWebSocket() {
   const { world, client, rows } = await scene(1, 2, "websocket");
   const messages = [];

@@ -66,7 +66,7 @@ export async function simulate(seed, steps, transport) {
   const different = () => LISTS.flatMap((list) => differences(shown.get(list).items, world.list(list), world));
   await until(() => !different().length, () => different().join("\n"));
   await until(() => witness.current(), () => "the witness has missed something");
-  await until(() => world.connections.length === 1, () => "more than one connection stays open");
+  await until(() => client.state === "open" && world.connections.length === 1, () => "more than one connection stays open");
   const { transport: used } = client;
   client.close();
   return { mistakes: witness.mistakes, used, sockets: world.socketCount, events: world.log.length, resets: witness.resets };

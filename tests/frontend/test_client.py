@@ -33,6 +33,12 @@ def test_a_refused_write_is_taken_back_and_told(module: Page) -> None:
     assert seen["rejected"] == {"text": ["This is refused."]}
 
 
+@by_both
+def test_a_list_is_read_although_no_stream_can_be_opened(module: Page, transport: str) -> None:
+    seen = play(module, "readWithoutStream", transport)
+    assert seen == {"read": ["row 1", "row 2"], "heard": ["changed"]}
+
+
 def test_several_writes_to_one_row_stay_in_order(module: Page) -> None:
     seen = play(module, "manyWrites")
     assert seen["atOnce"] == {"id": 1, "list": 1, "text": "c", "place": 7}

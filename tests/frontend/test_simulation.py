@@ -26,15 +26,8 @@ def test_every_list_ends_up_as_the_server_has_it(module: Page, transport: str) -
     assert transport in (result["used"], "both")
 
 
-AT_TIMES = pytest.mark.xfail(
-    strict=False,
-    reason="Known: many changes of the transport may, in one of 60 runs or so, leave a list empty"
-    " on the page; it depends on the machine's pace.",
-)
-
-
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
-@pytest.mark.parametrize("transport", ["sse", "websocket", pytest.param("both", marks=AT_TIMES)])
+@by_every_transport
 def test_so_it_is_in_many_runs(transport: str) -> None:
     arguments = [str(NODE), str(SCRIPT), str(ROOT / "frontend/static"), transport, "1", "40"]
     answer = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=True)

@@ -21,7 +21,7 @@ export function dice(seed) {
 export const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Resolves when the condition holds, rejects when it doesn't within the time. */
-export async function until(condition, what, milliseconds = 20_000) {
+export async function until(condition, what, milliseconds = 40_000) {
   const end = Date.now() + milliseconds;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`in vain: ${what()}`);

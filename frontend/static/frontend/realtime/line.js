@@ -70,9 +70,14 @@ export class Line {
     this.schedule(this.#backoff.next());
   }
 
+  /** What has gone wrong so far does not delay the next attempts. */
+  forgive() {
+    this.#backoff.reset();
+  }
+
   /** A connection that was being opened is open: it takes over. Whether it was that one. */
   opened(connection) {
-    if (connection !== this.#next) return false;
+    if (connection !== this.#next || !this.#begins) return false;
     this.live?.close();
     this.live = this.#undial();
     this.#backoff.reset();
@@ -96,10 +101,21 @@ export class Line {
     if (this.#paused) return;
     const wanted = this.#owner.wanted();
     if (!wanted.size) return this.#owner.idle();
-    if (this.#next?.transport === this.#transports.choice && covers(this.#next.channels, wanted)) return;
+    if (this.#next && this.#leadsTo(wanted)) return;
     const former = this.#undial();
     if (!this.#suits(this.live, wanted)) this.#dial(wanted);
     former?.close(); // only now: they may share a WebSocket
+  }
+
+  /** Whether what is being opened begins where it is needed, and not anywhere though there is a position now. */
+  get #begins() {
+    return this.#next.position !== null || this.#pin.position === null;
+  }
+
+  /** Whether what is being opened will do. */
+  #leadsTo(wanted) {
+    const { transport, channels } = this.#next;
+    return transport === this.#transports.choice && covers(channels, wanted) && this.#begins;
   }
 
   #dial(channels) {

@@ -30,7 +30,12 @@ export class Recordings {
     return recording;
   }
 
-  /** There is a position now, if `recording` was the first. */
+  /** There is a first position: what was begun without one has missed nothing since. */
+  locate(position) {
+    for (const recording of this.#open) recording.position ??= position;
+  }
+
+  /** The turn of `recording` is over, if it was the first. */
   started(recording) {
     if (!recording.first) return;
     recording.first = false;
@@ -68,12 +73,14 @@ export class Recordings {
 
   /**
    * A connection takes over, and repeats what was recorded, from this position on: should it break in the
-   * middle, the next one has to begin there again.
+   * middle, the next one has to begin there again. One without a position begins nobody knows where: a
+   * first snapshot that is under way may be older.
    */
   restart(position) {
     for (const recording of this.#open) {
       recording.changes = [];
       recording.position = position ?? recording.position;
+      recording.broken ||= position === null && recording.first;
     }
   }
 

@@ -33,6 +33,8 @@ const PRIVATE = /^(private|presence)-/;
 export class Socket {
   /** The name by which the server knows it; null before it is established. */
   id = null;
+  /** Where the first of its subscriptions began; null before that. */
+  start = null;
 
   #http;
   #auth;
@@ -148,6 +150,7 @@ export class Socket {
 
   #subscribed(name, position) {
     this.#channels.set(name, true);
+    this.start ??= position;
     if (!this.#wanted(name)) return this.#tidy();
     this.#tell((user) => user.subscribed(name, position));
   }

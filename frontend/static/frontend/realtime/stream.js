@@ -26,7 +26,10 @@
  *    rows are. All events of one network chunk are handed over together, so that no older state is
  *    painted; if Q itself is among the first of them, everything up to it is dropped instead.
  * 5. Without any position (first load of the page) the stream starts at Q, exactly. Then loads take
- *    turns, because between two first positions nothing says which is older.
+ *    turns, because between two first positions nothing says which is older. Who subscribes without a
+ *    snapshot waits for nobody, and nobody for him: a connection may begin wherever the server is then. If
+ *    Q comes while it is being opened, another one is, from Q; if it comes after, it may be older than
+ *    where that began, and the snapshot is taken anew.
  * 6. The transport can be changed by 3, too: a connection of the other one, resuming from R, takes over.
  * 7. A lost connection resumes from the last id. If the server can't, it says `stream-reset`, and
  *    each subscription concerned loads anew by 1 and 2.
@@ -99,6 +102,7 @@ export class Stream extends Emitter {
   /** Changes to another transport; what is live goes on until the other one takes over. */
   use(transport) {
     this.#transports.use(transport);
+    this.#line.forgive();
     if (this.#members.size) this.#line.schedule(0);
   }
 
@@ -122,8 +126,8 @@ export class Stream extends Emitter {
     this.leave(subscription); // what it waited for, it may not wait for any more
     this.#members.set(subscription, member);
     this.#position ??= position;
-    recording.position ??= this.#position;
-    if (position !== null) this.#recordings.started(recording);
+    this.#recordings.locate(this.#position);
+    this.#recordings.started(recording);
     if (recording.broken) {
       this.#attach(member);
       this.#line.schedule(0);

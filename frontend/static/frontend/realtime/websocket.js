@@ -75,6 +75,7 @@ export class WebSocketConnection {
       const carried = this.#socket.carries(name);
       if (carried !== false) this.#shared = true;
       if (carried !== true) this.#expected.add(name);
+      else this.#start ??= this.#socket.start;
     }
     this.#subscribe();
     this.#proceed();
@@ -149,8 +150,9 @@ export class WebSocketConnection {
   async #open(level) {
     const missed = [];
     const caughtUp = this.#held.length;
+    const asks = !this.#reset && !this.#ordered();
     try {
-      if (!this.#reset && !this.#ordered()) await this.#ask(missed, caughtUp);
+      if (asks) await this.#ask(missed, caughtUp);
     } catch (error) {
       return this.ended(error);
     }
@@ -158,11 +160,24 @@ export class WebSocketConnection {
     this.#state = "open";
     const deliveries = [signal("stream-open", {}, this.#reset ? level : this.#from)];
     if (this.#lost.size) deliveries.push(forbidden([...this.#lost.keys()], [...this.#lost.values()][0]));
-    if (this.#reset) deliveries.push(this.#restart(this.#reset, level), ...this.#held.slice(caughtUp));
-    else if (this.position === null && !missed.length) deliveries.push(...this.#held.map(unplaced));
-    else deliveries.push(...missed.filter(({ message }) => this.wants(message.channel)), ...without(this.#held, missed));
+    const late = this.#held.splice(caughtUp);
+    if (this.#reset) deliveries.push(this.#restart(this.#reset, level), ...late);
+    else {
+      const known = missed.filter(({ message }) => this.wants(message.channel));
+      deliveries.push(...this.#early(asks, missed), ...known, ...without(late, missed));
+    }
     this.#held = [];
     this.#hand(deliveries);
+  }
+
+  /**
+   * What is held from before all have caught up. If the log was asked, the rest is older than the beginning:
+   * of a subscription that another connection began, or, without a position, a cache channel's last event.
+   */
+  #early(asked, missed) {
+    const rest = without(this.#held, missed);
+    if (this.position === null) return rest.map(unplaced);
+    return asked ? rest.filter(({ id }) => id === null) : rest;
   }
 
   /** Whether what is held is all there is, and in order. */
