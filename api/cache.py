@@ -1,8 +1,10 @@
 """A cache in Redis that may go: no request fails, or waits long, because it is gone."""
 
 import logging
+import threading
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.core.cache.backends import redis as django_redis
@@ -11,11 +13,13 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 2.0
-"""Seconds for which Redis is not asked again after it has failed: while it hangs, only one request
-in so long waits for its timeout."""
+PAUSE = 1.0
+"""Seconds between two attempts to reach a Redis that has failed. No request makes one: each would
+have to wait for its timeout."""
 
-_paused_until: dict[tuple[str, ...], float] = {}
+_away: set[tuple[str, ...]] = set()
+"""The servers that have failed, and are not asked until they answer again."""
+_noticing = threading.Lock()
 
 
 class LenientClient:
@@ -63,14 +67,31 @@ class LenientClient:
         return self._ask(False, "clear")
 
     def _ask(self, otherwise: Any, method: str, *args: Any) -> Any:
-        if time.monotonic() < _paused_until.get(self._servers, 0):
+        if self._servers in _away:
             return otherwise
         try:
             return getattr(self._client, method)(*args)
         except (RedisError, OSError) as error:
-            _paused_until[self._servers] = time.monotonic() + PAUSE
-            logger.warning("Redis can't be asked, going on without a cache: %s", error)
+            self._notice(error)
             return otherwise
+
+    def _notice(self, error: Exception) -> None:
+        with _noticing:
+            if self._servers in _away:
+                return
+            _away.add(self._servers)
+        logger.warning("Redis can't be asked, going on without a cache: %s", error)
+        threading.Thread(target=self._wait, name="cache-return", daemon=True).start()
+
+    def _wait(self) -> None:
+        """Returns when Redis answers again."""
+        while True:
+            time.sleep(PAUSE)
+            with suppress(RedisError, OSError):
+                self._client.get_client().ping()
+                break
+        _away.discard(self._servers)
+        logger.info("Redis answers again")
 
 
 class RedisCache(django_redis.RedisCache):

@@ -20,6 +20,7 @@ from realtime.conf import settings
 from realtime.eventstream import HeldResponse
 from realtime.exceptions import DatabaseUnfit
 from realtime.hub import jittered
+from realtime.reopening import Visit, reopen
 from realtime.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -84,12 +85,15 @@ class RealtimeApplication:
             logger.warning(_NOT_READY, error or "the database can't be used")
             await self._answer(_later() if is_for_stream(scope) else _unavailable(), send)
             return
+        proxied = proxies.signed(grip.signature(scope["headers"]))
+        if not proxied:
+            scope = {**scope, "headers": grip.without(scope["headers"])}
+        visit = Visit.of(scope) if is_for_stream(scope) and not proxied else None
+        if visit and (back := await reopen(worker, visit)):
+            await self._hold(worker, *back, visit, receive, send)
+            return
         try:
-            if proxied := proxies.signed(grip.signature(scope["headers"])):
-                response = await self._bridge(scope, receive)
-            else:
-                scope = {**scope, "headers": grip.without(scope["headers"])}
-                response = await self._bridge(scope, receive, worker)
+            response = await self._bridge(scope, receive, None if proxied else worker)
         except ClientGone:
             return
         hold = None
@@ -103,7 +107,19 @@ class RealtimeApplication:
         else:
             await self._bridge.complete(response)
             response.headers = grip.endless(response.headers)
-            await HeldResponse(worker, self._bridge, hold).run(response, receive, send)
+            await self._hold(worker, response, hold, visit, receive, send)
+
+    async def _hold(
+        self,
+        worker: Worker,
+        response: Response,
+        hold: grip.Hold,
+        visit: Visit | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        request = visit.request if visit else None
+        await HeldResponse(worker, self._bridge, hold, request).run(response, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -8,6 +8,7 @@ from realtime.grants import Grant
 from realtime.grip import Hold
 from realtime.held import Writer, catch_up, hold
 from realtime.hub import jittered
+from realtime.remembered import Headers, Opened
 from realtime.subscriber import Subscriber, Subscription
 from realtime.worker import Worker
 
@@ -41,7 +42,11 @@ class EventStream(Subscriber[bytes]):
 class HeldResponse:
     """One held response: first the replay, then what is live."""
 
-    def __init__(self, worker: Worker, bridge: Bridge, instructions: Hold) -> None:
+    def __init__(
+        self, worker: Worker, bridge: Bridge, instructions: Hold, request: bytes | None = None
+    ) -> None:
+        """`request` is what it may be remembered by when it has ended, if it may be."""
+        self._request = request
         self._worker = worker
         self._bridge = bridge
         self._slot = instructions.slot
@@ -52,8 +57,22 @@ class HeldResponse:
 
     async def run(self, response: Response, receive: Receive, send: Send) -> None:
         """Goes on with a response until either side leaves."""
+        headers = self._worker.memory.shared(tuple(response.headers))
         sending = self._send(response, send)
-        await hold(self._worker, self._subscriber, self._slot, sending, _disconnected(receive))
+        try:
+            await hold(self._worker, self._subscriber, self._slot, sending, _disconnected(receive))
+        finally:
+            self._remember(headers)
+
+    def _remember(self, headers: Headers) -> None:
+        """Has the same request answered from memory for a while, if all of its rights still hold
+        and their end would be noticed."""
+        intact = self._subscriber.on_grant(self._grant) == self._channels
+        if self._request is None or not intact or not self._grant.ends:
+            return
+        if all(name != b"set-cookie" for name, _ in headers):
+            opened = Opened(tuple(sorted(self._channels)), self._grant, headers)
+            self._worker.memory.remember(self._request, opened)
 
     async def _send(self, response: Response, send: Send) -> None:
         subscriber = self._subscriber

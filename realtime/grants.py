@@ -40,6 +40,12 @@ class Grant:
         """Against whose quota the stream counts."""
         return f"address {self.address}" if self.user is None else f"user {self.user}"
 
+    @property
+    def ends(self) -> bool:
+        """Whether it is noticed when the credential ends; that of a project's own authentication
+        may end without a trace."""
+        return self.user is None or bool(self.session or self.token or self.password)
+
     def dump(self) -> str:
         """JSON that `load` reads."""
         return json.dumps(astuple(self))

@@ -20,7 +20,8 @@ from realtime.bridge import UPGRADE
 from realtime.conf import pusher_app
 from realtime.grants import Grant
 from realtime.origins import is_foreign
-from realtime.views import query_of, quota
+from realtime.quotas import quota
+from realtime.views import query_of
 from realtime.websocket import DECIDED, Admission
 from realtime.worker import Worker
 

@@ -9,13 +9,18 @@ database that is slow to let us count lets a stream open; it is counted afterwar
 import itertools
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db.models import Count, QuerySet
 from django.db.models.functions import Now
 
 from realtime import failpoints, leases, locks
+from realtime.conf import settings
+from realtime.grants import Grant
 from realtime.leases import Lease
 from realtime.log import database
 from realtime.models import Stream
@@ -29,7 +34,7 @@ _GLANCE = 40
 """Milliseconds that it waits for SQLite's lock in one go."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Slot:
     """A stream that was asked for."""
 
@@ -40,6 +45,17 @@ class _Slot:
     taken_at: float = field(default_factory=time.monotonic)
 
 
+_Asked = Sequence[tuple[_Slot, int]]
+"""Slots that were asked for, and how many streams their owners may have."""
+
+
+def quota(grant: Grant) -> int:
+    """How many connections whoever has this grant may have."""
+    if grant.user is None:
+        return int(settings.MAX_STREAMS_PER_ADDRESS)
+    return int(settings.MAX_STREAMS_PER_USER)
+
+
 class Quotas:
     """The streams of one worker, by numbers of its own. What asks the database says so: it is not
     for the event loop's thread."""
@@ -48,6 +64,8 @@ class Quotas:
         self._lease = lease
         self._term = lease.term
         self._numbers = itertools.count(1)
+        # Several threads change these while others read: from copies, for only those are made in one
+        # step.
         self._slots: dict[int, _Slot] = {}
         self._freed: dict[int, str] = {}
         """Rows to be deleted, and their owners."""
@@ -59,17 +77,24 @@ class Quotas:
     def take(self, owner: str, quota: int) -> int | None:
         """Counts one more stream of an owner: its number, or None if there are `quota` already.
         Asks the database."""
-        slot = _Slot(owner)
+        return self.take_all([(owner, quota)])[0]
+
+    def take_all(self, asked: Sequence[tuple[str, int]]) -> list[int | None]:
+        """As `take`, for many owners with their quotas in one go."""
+        slots = [(_Slot(owner), quota) for owner, quota in asked]
         try:
-            if not self._count(slot, quota):
-                return None
+            admitted = set(self._count(slots))
         except (DatabaseError, InterfaceError) as error:
-            logger.warning("A stream can't be counted yet: %s", error)
-            if sum(other.owner == owner for other in list(self._slots.values())) >= quota:
-                return None
-        number = next(self._numbers)
-        self._slots[number] = slot
-        return number
+            logger.warning("Streams can't be counted yet: %s", error)
+            known = Counter(slot.owner for slot in self._slots.copy().values())
+            admitted = set(_within(known, slots))
+        taken: list[int | None] = []
+        for slot, _ in slots:
+            number = next(self._numbers) if slot in admitted else None
+            if number is not None:
+                self._slots[number] = slot
+            taken.append(number)
+        return taken
 
     def hold(self, number: int) -> None:
         """Says that a stream is open: it counts until it is freed."""
@@ -103,7 +128,7 @@ class Quotas:
         with locks.impatience(alias, locks.LONG_PATIENCE):
             own = Stream.objects.using(alias).filter(worker=self._lease.worker)
             old = set(own.filter(opened_at__lt=Now() - _FORGOTTEN).values_list("pk", flat=True))
-            own.filter(pk__in=old - {slot.row for slot in list(self._slots.values())}).delete()
+            own.filter(pk__in=old - {slot.row for slot in self._slots.copy().values()}).delete()
 
     def leave(self) -> None:
         """Counts none of this worker's streams any more. Asks the database."""
@@ -111,62 +136,90 @@ class Quotas:
         with locks.impatience(alias):
             Stream.objects.using(alias).filter(worker=self._lease.worker).delete()
 
-    def _count(self, slot: _Slot, quota: int) -> bool:
+    def _count(self, asked: _Asked) -> list[_Slot]:
+        """Those of the slots that are within their owners' quotas; they are counted now."""
         alias = database()
         end = time.monotonic() + locks.PATIENCE / 1000
         while True:
             try:
-                return self._try_to_count(alias, slot, quota)
+                return self._try_to_count(alias, asked)
             except OperationalError:
                 # Those who wait for SQLite's lock in one go look the more rarely the longer they
                 # wait, and may never get it.
                 if connections[alias].vendor != "sqlite" or time.monotonic() > end:
                     raise
 
-    def _try_to_count(self, alias: str, slot: _Slot, quota: int) -> bool:
+    def _try_to_count(self, alias: str, asked: _Asked) -> list[_Slot]:
         with locks.impatience(alias, _GLANCE):
             self._lease.ensure()
             # Who is refused anyway needs no lock.
-            if self._is_used_up(alias, slot.owner, quota):
-                return False
+            hopeful = _within(self._used(alias, asked), asked)
+            if not hopeful:
+                return []
             with transaction.atomic(using=alias):
                 locks.limit_pauses(alias)
-                locks.take(alias, [slot.owner], patient=False)
+                locks.take(alias, {slot.owner for slot in hopeful}, patient=False)
                 failpoints.reach("quotas.counting")
-                if self._is_used_up(alias, slot.owner, quota):
-                    return False
-                row = Stream(worker=self._lease.worker, owner=slot.owner, opened_at=Now())
-                row.save(using=alias, force_insert=True)
-        slot.row = row.pk
-        return True
+                admitted = _within(self._used(alias, asked), asked)
+                rows = [self._row(slot) for slot in admitted]
+                Stream.objects.using(alias).bulk_create(rows)
+        for slot, row in zip(admitted, rows, strict=True):
+            slot.row = row.pk
+        return admitted
 
-    def _is_used_up(self, alias: str, owner: str, quota: int) -> bool:
-        streams = Stream.objects.using(alias).filter(owner=owner, worker__lost=False)
-        if streams.count() < quota:
-            return False
-        freed = [row for row, freed_by in self._freed.copy().items() if freed_by == owner]
-        left = streams.exclude(pk__in=freed).exclude(worker__in=leases.dead_here())
-        return left.count() >= quota
+    def _row(self, slot: _Slot) -> Stream:
+        return Stream(worker=self._lease.worker, owner=slot.owner, opened_at=Now())
+
+    def _used(self, alias: str, asked: _Asked) -> Counter[str]:
+        """How many streams each owner has, exactly where that is as many as allowed."""
+        quotas = {slot.owner: quota for slot, quota in asked}
+        streams = Stream.objects.using(alias).filter(owner__in=quotas, worker__lost=False)
+        used = _by_owner(streams)
+        wanted = used + Counter(slot.owner for slot, _ in asked)
+        full = [owner for owner, count in wanted.items() if count > quotas[owner]]
+        if full:
+            freed = [row for row, owner in self._freed.copy().items() if owner in full]
+            left = streams.filter(owner__in=full).exclude(pk__in=freed)
+            exact = _by_owner(left.exclude(worker__in=leases.dead_here()))
+            used.update({owner: exact[owner] - used[owner] for owner in full})
+        return used
 
     def _find_lost_rows(self, alias: str) -> None:
         """Others that took this worker for lost may have removed its rows."""
         if self._term == self._lease.term:
             return
         self._term = self._lease.term
+        # First: what is counted meanwhile is not among the rows that are read then.
+        slots = self._slots.copy()
         own = Stream.objects.using(alias).filter(worker=self._lease.worker)
         known = set(own.values_list("pk", flat=True))
-        for slot in list(self._slots.values()):
+        for slot in slots.values():
             if slot.row not in known:
                 slot.row = None
 
     def _write_uncounted(self, alias: str) -> None:
-        for number, slot in list(self._slots.items()):
+        for number, slot in self._slots.copy().items():
             if slot.held and slot.row is None:
                 self._lease.ensure()
-                row = Stream(worker=self._lease.worker, owner=slot.owner, opened_at=Now())
+                row = self._row(slot)
                 row.save(using=alias, force_insert=True)
                 slot.row = row.pk
                 if number not in self._slots:
                     self._freed[row.pk] = slot.owner
             elif not slot.held and time.monotonic() > slot.taken_at + _OPENING:
                 self.free(number)
+
+
+def _within(used: Counter[str], asked: _Asked) -> list[_Slot]:
+    """The slots that there is room for beside those in use."""
+    used = used.copy()
+    found = []
+    for slot, quota in asked:
+        if used[slot.owner] < quota:
+            used[slot.owner] += 1
+            found.append(slot)
+    return found
+
+
+def _by_owner(streams: "QuerySet[Stream]") -> Counter[str]:
+    return Counter(dict(streams.values_list("owner").annotate(Count("pk")).order_by()))

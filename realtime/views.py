@@ -32,6 +32,7 @@ from realtime.hub import jittered
 from realtime.names import check_name
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
+from realtime.quotas import quota
 from realtime.renderers import EventStreamRenderer
 from realtime.worker import Worker
 
@@ -154,13 +155,6 @@ def _start(opening: stream.Opening, channels: list[str], instructions: dict[str,
         start.append(sse.stream_reset(opening.upto, channels, opening.reset))
     start += [sse.encode(event) for event in opening.events]
     return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
-
-
-def quota(grant: Grant) -> int:
-    """How many connections whoever has this grant may have."""
-    if grant.user is None:
-        return int(settings.MAX_STREAMS_PER_ADDRESS)
-    return int(settings.MAX_STREAMS_PER_USER)
 
 
 def _is_stream(request: Request) -> bool:

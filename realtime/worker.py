@@ -16,6 +16,7 @@ from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.feeder import Feeders
 from realtime.hub import Hub, jittered
+from realtime.remembered import Memory
 from realtime.subscriber import AnySubscriber
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Worker:
         self.slots = self._books.slots
         self.roster = self._books.roster
         self.watchlists = self._books.watchlists
+        self.memory = Memory()
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -136,6 +138,7 @@ class Worker:
                 self._terminate(user_id)
         for channel in rights.doubtful(dispatched, self.hub.channels):
             self._suspect(*self.hub.subscribed(channel))
+        self.memory.forget_channels(rights.doubtful(dispatched, self.memory.channels))
 
     def _terminate(self, user_id: str) -> None:
         for subscriber in self.hub:
@@ -177,6 +180,7 @@ class Worker:
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
         self.hub.restart(position)
+        self.memory.clear()
         self._books.restart()
         for subscriber in self.hub:
             subscriber.reset(position, reason)
@@ -187,7 +191,11 @@ class Worker:
         while True:
             await asyncio.sleep(GROUNDS_INTERVAL)
             grants = {grant for subscriber in self.hub for grant in subscriber.grants}
-            ended = set(await self._check(rights.ungrounded, grants) or ())
+            ended = await self._check(rights.ungrounded, grants | self.memory.grants)
+            if ended is None:
+                self.memory.clear()
+                continue
+            self.memory.forget_grants(ended)
             for subscriber in self.hub if ended else ():
                 for grant in subscriber.grants & ended:
                     self._forbid(subscriber, grant, subscriber.on_grant(grant))
@@ -209,6 +217,7 @@ class Worker:
     async def _check_everything(self) -> None:
         while True:
             await asyncio.sleep(settings.RECHECK_INTERVAL)
+            self.memory.clear()
             await self._check_rights(list(self.hub))
 
     async def _check_rights(self, subscribers: list[AnySubscriber]) -> bool:

@@ -1,18 +1,18 @@
 """Redis is only a help: without it, requests are answered all the same."""
 
 import socket
-from types import SimpleNamespace
 
 import pytest
 from django.core.cache import caches
 
 from api import cache as module
 from api.cache import RedisCache
+from tests.ports import wait_until
 
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch):
-    monkeypatch.setattr(module, "_paused_until", {})
+    monkeypatch.setattr(module, "_away", set())
 
 
 @pytest.fixture
@@ -77,12 +77,21 @@ def test_requests_are_answered_without_redis(alice, client_of, client, settings,
 
 
 def test_a_redis_that_hangs_is_waited_for_once_and_then_left_alone(settings, listener, monkeypatch):
-    now = 100.0
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(module, "PAUSE", 3600)
     settings.CACHES = {"default": redis_at(listener.getsockname()[1])}
     for _ in range(5):
         assert caches["default"].get("a") is None
     assert connections(listener) == 1
-    now += module.PAUSE
+
+
+def test_a_redis_that_is_back_is_asked_again_without_a_request_that_tries(
+    settings, fresh_redis, monkeypatch
+):
+    monkeypatch.setattr(module, "PAUSE", 0.02)
+    settings.CACHES = {"default": redis_at(fresh_redis.port)}
+    caches["default"].set("a", 1)
+    fresh_redis.freeze()
     assert caches["default"].get("a") is None
-    assert connections(listener) == 1
+    fresh_redis.thaw()
+    wait_until(lambda: not module._away, "Redis to be asked again")
+    assert caches["default"].get("a") == 1
