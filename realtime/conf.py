@@ -39,7 +39,7 @@ class Settings:
     late by so much at most."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
-    RETRY: float = 2.0
+    RETRY: float = 1.0
     """Mean of the reconnection delay that streams are told; each gets 50 to 150 % of it."""
     TICK: float = 0.25
     """How often each worker looks for events that nobody announced."""

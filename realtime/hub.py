@@ -166,7 +166,7 @@ class Hub:
         """Whether all that came after `position` is here. May be called from any thread: if the
         hub moves on meanwhile, the answer is at worst a No, and the log is asked."""
         newest = self.position
-        if position == newest:
+        if position in (newest, self._before_ring):
             return True
         missing = newest.seq - position.seq
         try:

@@ -64,8 +64,7 @@ class Quotas:
         self._lease = lease
         self._term = lease.term
         self._numbers = itertools.count(1)
-        # Several threads change these while others read: from copies, for only those are made in one
-        # step.
+        # Several threads change these while others read: from copies, which are made in one step.
         self._slots: dict[int, _Slot] = {}
         self._freed: dict[int, str] = {}
         """Rows to be deleted, and their owners."""

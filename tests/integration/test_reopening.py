@@ -1,0 +1,223 @@
+"""Who comes back with the same request needs no Django, unless a right may have ended."""
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+
+import pytest
+from django.db import connections
+from rest_framework.authtoken.models import Token
+
+from api.wsgi import application as django
+from realtime import rights, worker
+from realtime.asgi import RealtimeApplication
+from realtime.triggers import trigger
+from tests.ports import DEADLINE
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def channel(groceries):
+    return f"private-todo-list.{groceries.pk}"
+
+
+@pytest.fixture
+def token(alice):
+    return Token.objects.create(user=alice)
+
+
+class Site:
+    """The application in this process; it notes the requests that reach Django."""
+
+    def __init__(self, channel, token):
+        self.asked = []
+        self.application = RealtimeApplication(self._django)
+        self.channel = channel
+        self._token = token.key
+
+    def _django(self, environ, start_response):
+        self.asked.append(environ["QUERY_STRING"])
+        return django(environ, start_response)
+
+    @property
+    def memory(self):
+        return self.application._worker.memory
+
+    async def visit(self, position="", query="", **headers):
+        """A stream that is opened, and left as soon as it is open: its status and position."""
+        sent, left = [], asyncio.Event()
+
+        async def receive():
+            if not sent:
+                return {"type": "http.request"}
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+            if message.get("body"):
+                left.set()
+
+        headers = {"authorization": f"Token {self._token}", **headers}
+        if position:
+            headers["last-event-id"] = position
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/api/events/",
+            "query_string": f"channel={self.channel}{query}".encode(),
+            "headers": [
+                (b"host", b"testserver"),
+                (b"accept", b"text/event-stream"),
+                *((name.encode(), value.encode()) for name, value in headers.items()),
+            ],
+        }
+        async with asyncio.timeout(DEADLINE):
+            await self.application(scope, receive, send)
+        found = re.search(rb"id: (\S+)\nevent: stream-open", sent[1]["body"])
+        return sent[0], found and found[1].decode()
+
+
+@asynccontextmanager
+async def running(channel, token):
+    site = Site(channel, token)
+    await site.application._started()
+    try:
+        yield site
+    finally:
+        await site.application._worker.stop()
+
+
+async def in_thread(function, *args):
+    def call():
+        try:
+            function(*args)
+        finally:
+            connections.close_all()
+
+    await asyncio.to_thread(call)
+
+
+async def until(condition):
+    async with asyncio.timeout(DEADLINE):
+        while not condition():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+
+
+def test_who_comes_back_is_answered_the_same_without_django(channel, token):
+    async def main():
+        async with running(channel, token) as site:
+            first, position = await site.visit()
+            assert first["status"] == 200
+            again, start = await site.visit(position, **{"x-request-id": "another"})
+            assert again == first
+            assert start == position
+            assert len(site.asked) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("other", [
+    {"headers": {"authorization": "Token another"}},
+    {"headers": {"cookie": "sessionid=another"}},
+    {"headers": {"x-api-key": "another"}},
+    {"headers": {"origin": "https://example.org"}},
+    {"query": "&channel=private-todo-list.99"},
+    {"query": "&ticket=another"},
+    {"query": "&lastEventId="},
+], ids=str)  # fmt: skip
+def test_another_request_is_another_question(channel, token, other):
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            await site.visit(position, other.get("query", ""), **other.get("headers", {}))
+            assert len(site.asked) == 2
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("position", ["", "nonsense", "1-nonsense"])
+def test_who_comes_from_nowhere_is_asked_for_by_django(channel, token, position):
+    async def main():
+        async with running(channel, token) as site:
+            await site.visit()
+            await site.visit(position)
+            assert len(site.asked) == 2
+
+    asyncio.run(main())
+
+
+def test_what_was_missed_is_sent_to_who_comes_back(channel, token):
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            before = site.application._worker.hub.position
+            await in_thread(trigger, channel, "note", 1)
+            await until(lambda: site.application._worker.hub.position != before)
+            _, start = await site.visit(position)
+            assert start == position
+            assert len(site.asked) == 1
+
+    asyncio.run(main())
+
+
+def test_a_right_that_ends_while_nobody_listens_has_ended(channel, token, groceries, monkeypatch):
+    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 3600)
+
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            await in_thread(rights.recheck, channel)
+            await until(lambda: not len(site.memory))
+            await in_thread(groceries.delete)
+            answer, _ = await site.visit(position)
+            assert answer["status"] == 403
+
+    asyncio.run(main())
+
+
+def test_grounds_that_end_while_nobody_listens_have_ended(channel, token, monkeypatch):
+    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 0.05)
+
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            assert len(site.memory) == 1
+            await in_thread(token.delete)
+            await until(lambda: not len(site.memory))
+            answer, _ = await site.visit(position)
+            assert answer["status"] == 401
+
+    asyncio.run(main())
+
+
+def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, monkeypatch):
+    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 0.05)
+
+    async def main():
+        async with running(channel, token) as site:
+            await site.visit()
+
+            def fail(grants):
+                raise RuntimeError("the database is away")
+
+            monkeypatch.setattr(rights, "ungrounded", fail)
+            await until(lambda: not len(site.memory))
+
+    asyncio.run(main())
+
+
+def test_who_has_too_many_streams_is_told_so_by_django(channel, token, settings):
+    settings.REALTIME_MAX_STREAMS_PER_USER = 1
+
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            await in_thread(site.application._worker.slots.quotas.take, f"user {token.user_id}", 9)
+            answer, _ = await site.visit(position)
+            assert answer["status"] == 429
+
+    asyncio.run(main())
