@@ -165,6 +165,9 @@ class Postgres(Service):
         """Makes a database; its URL."""
         with closing(self.connect()) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            # A sequence notes 32 numbers ahead in the journal, and in a copy believes that it has:
+            # were the server to crash before the next checkpoint, it would give them once more.
+            connection.execute("CHECKPOINT")
         return self.url(name)
 
     def stop(self) -> None:
