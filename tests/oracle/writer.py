@@ -15,6 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
 django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
+from django.core.exceptions import ObjectDoesNotExist  # noqa: E402
 from django.db import (  # noqa: E402
     DatabaseError,
     InterfaceError,
@@ -55,7 +56,7 @@ class Writer:
             connections.close_all()
             time.sleep(PAUSE)
             return 0
-        except DatabaseError:
+        except (DatabaseError, ObjectDoesNotExist):
             # Another writer has deleted what this one had just read.
             return 0
         return self.count
