@@ -55,6 +55,8 @@ class Server:
             "SECURE_SSL_REDIRECT": "0",
             "THROTTLE_USER": "100000/s",
             "THROTTLE_ANON": "100000/s",
+            # What a right's end has missed would be made up for by this, sooner or later.
+            "REALTIME_RECHECK_INTERVAL": "3600",
             **environ,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from django.db import connections
+from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 
 from api.wsgi import application as django
-from realtime import rights, worker
+from realtime import models, rights, worker
 from realtime.asgi import RealtimeApplication
 from realtime.triggers import trigger
 from tests.ports import DEADLINE
@@ -207,6 +208,81 @@ def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, m
             monkeypatch.setattr(rights, "ungrounded", fail)
             await until(lambda: not len(site.memory))
 
+    asyncio.run(main())
+
+
+def test_a_check_of_all_rights_leaves_nothing_to_memory(channel, token, settings):
+    settings.REALTIME_RECHECK_INTERVAL = 0.05
+
+    async def main():
+        async with running(channel, token) as site:
+            await site.visit()
+            await until(lambda: not len(site.memory))
+
+    asyncio.run(main())
+
+
+def test_nothing_is_remembered_of_another_log(channel, token):
+    def restore():
+        models.Event.objects.all().delete()
+        models.Head.objects.update(seq=0, nonce="restored", floor=0, floor_nonce="restored")
+
+    async def main():
+        async with running(channel, token) as site:
+            await site.visit()
+            assert len(site.memory)
+            await in_thread(restore)
+            await until(lambda: not len(site.memory))
+
+    asyncio.run(main())
+
+
+def test_who_was_refused_a_channel_is_not_remembered(channel, token, groceries, monkeypatch):
+    async def main():
+        async with running(channel, token) as site:
+            worker = site.application._worker
+            subscribe = worker.hub.subscribe
+
+            def lose(subscriber, channels, subscription):
+                done = subscribe(subscriber, channels, subscription)
+                worker._forbid(subscriber, subscription.grant, frozenset(channels))
+                return done
+
+            monkeypatch.setattr(worker.hub, "subscribe", lose)
+            await site.visit()
+            assert not len(site.memory)
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_sets_a_cookie_is_not_given_twice(channel, token, monkeypatch):
+    async def main():
+        async with running(channel, token) as site:
+            django = site.application._bridge._application
+
+            def with_cookie(environ, start_response):
+                def start(status, headers):
+                    return start_response(status, [*headers, ("Set-Cookie", "a=b")])
+
+                return django(environ, start)
+
+            monkeypatch.setattr(site.application._bridge, "_application", with_cookie)
+            await site.visit()
+            assert not len(site.memory)
+
+    asyncio.run(main())
+
+
+def test_who_is_logged_in_by_means_of_its_own_is_not_remembered(channel, alice, monkeypatch):
+    async def main():
+        async with running(channel, Token(key="own")) as site:
+            await site.visit()
+            assert not len(site.memory)
+
+    def authenticate(self, key):
+        return alice, None
+
+    monkeypatch.setattr(TokenAuthentication, "authenticate_credentials", authenticate)
     asyncio.run(main())
 
 

@@ -147,6 +147,24 @@ def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries
     run(main)
 
 
+def test_rights_are_asked_again_although_nothing_tells_that_they_have_ended(bob, groceries):
+    def remove():
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DELETE FROM todos_membership WHERE user_id = %s", [bob.pk])
+
+    async def main():
+        async with running() as worker:
+            name = f"private-todo-list.{groceries.pk}"
+            one = attach(worker, name, grant=Grant(bob.pk))
+            await in_thread(remove)
+            await received(one, b"event: stream-error")
+
+    groceries.members.add(bob)
+    log.sequence()
+    with override_settings(REALTIME_RECHECK_INTERVAL=0.1):
+        run(main)
+
+
 def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceries, monkeypatch):
     async def main():
         async with running() as worker:
