@@ -13,7 +13,7 @@ from api.wsgi import application as django
 from realtime import models, rights, worker
 from realtime.asgi import RealtimeApplication
 from realtime.triggers import trigger
-from tests.ports import DEADLINE
+from tests.ports import DEADLINE, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,8 +45,9 @@ class Site:
     def memory(self):
         return self.application._worker.memory
 
-    async def visit(self, position="", query="", **headers):
-        """A stream that is opened, and left as soon as it is open: its status and position."""
+    async def visit(self, position="", query="", until=b"", **headers):
+        """A stream that is opened, and left as soon as it has said something: its status and
+        position."""
         sent, left = [], asyncio.Event()
 
         async def receive():
@@ -57,7 +58,7 @@ class Site:
 
         async def send(message):
             sent.append(message)
-            if message.get("body"):
+            if until in message.get("body", b"") != b"":
                 left.set()
 
         headers = {"authorization": f"Token {self._token}", **headers}
@@ -207,6 +208,29 @@ def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, m
 
             monkeypatch.setattr(rights, "ungrounded", fail)
             await until(lambda: not len(site.memory))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_right_that_ends_before_the_stream_is_attached_ends_it(
+    channel, token, groceries, monkeypatch, again
+):
+    async def main():
+        async with running(channel, token) as site:
+            worker = site.application._worker
+            position = (await site.visit())[1] if again else ""
+            take_all, before = worker.slots.quotas.take_all, worker.hub.position
+
+            def take_late(asked):
+                slots = take_all(asked)
+                groceries.delete()
+                wait_until(lambda: worker.hub.position != before, "the event")
+                return slots
+
+            monkeypatch.setattr(worker.slots.quotas, "take_all", take_late)
+            await site.visit(position, until=b"stream-error")
+            assert len(site.asked) == 1
 
     asyncio.run(main())
 
