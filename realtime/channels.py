@@ -38,7 +38,8 @@ class Rule:
     numbers: frozenset[str]
     allows: Allows
     model: str | None = None
-    """Label of the model whose objects the rule returned; known once it has been asked."""
+    """Label of the model whose objects the rule returned; empty if it returns none, None if it has
+    not been asked in this process yet."""
 
     def capture(self, name: str) -> Captured | None:
         """What the pattern's variables are in `name`, or None if it does not match."""
@@ -54,6 +55,7 @@ class Rule:
         """Which of the channels the user may read; `captures` maps their names to `capture`."""
         allowed = self.allows(user)
         if isinstance(allowed, bool):
+            self.model = ""
             return set(captures) if allowed else set()
         self.model = allowed.model._meta.label_lower
         fields = self.regex.groupindex
@@ -105,8 +107,8 @@ class Registry:
         return any(rule.regex.fullmatch(name) for rule in self._rules.values())
 
     def about(self, model: str, pk: object, names: Collection[str]) -> set[str]:
-        """The channels among `names` whose right is to see the object `pk` of `model`."""
-        rules = [rule for rule in self._rules.values() if rule.model == model]
+        """The channels among `names` whose right is to see the object `pk` of `model`, or may be."""
+        rules = [rule for rule in self._rules.values() if rule.model in (model, None)]
         return set().union(*(rule.about(pk, names) for rule in rules))
 
 

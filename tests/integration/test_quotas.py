@@ -54,7 +54,7 @@ def test_all_workers_count_together():
     assert other.take("user 1", 3)
 
 
-def test_those_who_come_at_once_are_not_more_than_allowed(monkeypatch):
+def test_those_who_come_at_once_are_not_more_than_allowed(monkeypatch, either_database):
     # Who loses patience opens a stream that is counted later; on a busy machine, many would.
     monkeypatch.setattr(locks, "PATIENCE", 20_000)
     taken = []
