@@ -19,6 +19,9 @@ from todos.models import Membership, TodoItem, TodoList
 from todos.permissions import NOT_OWNER, OwnerDeletes
 from todos.serializers import MemberSerializer, TodoItemSerializer, TodoListSerializer
 
+MAX_MEMBERS = 200
+"""Of a list: each change of one is told to all of them, with all of their names."""
+
 
 class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
     """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
@@ -76,6 +79,9 @@ class TodoListViewSet(LockingViewSet):
         user = form.validated_data["username"]
         if user.pk == todo_list.owner_id:
             raise ValidationError({"username": ["The owner is in the list already."]})
+        shared_with = {membership.user_id for membership in todo_list.memberships.all()}
+        if user.pk not in shared_with and len(shared_with) >= MAX_MEMBERS:
+            raise ValidationError({"username": [f"A list has at most {MAX_MEMBERS} members."]})
         _, created = Membership.objects.get_or_create(todo_list=todo_list, user=user)
         shared = TodoListSerializer(self.get_queryset().get(pk=todo_list.pk))
         code = status.HTTP_201_CREATED if created else status.HTTP_200_OK

@@ -184,6 +184,18 @@ def test_a_member_may_have_every_name_that_django_allows(
         assert api.delete(f"{members}{name}/").status_code == 204
 
 
+def test_a_list_has_only_so_many_members(api, members, bob, django_user_model, monkeypatch):
+    monkeypatch.setattr("todos.views.MAX_MEMBERS", 2)
+    django_user_model.objects.create_user("carol")
+    django_user_model.objects.create_user("dave")
+    assert api.post(members, {"username": "bob"}).status_code == 201
+    assert api.post(members, {"username": "carol"}).status_code == 201
+    answer = api.post(members, {"username": "dave"})
+    assert answer.status_code == 400
+    assert answer.json() == {"username": ["A list has at most 2 members."]}
+    assert api.post(members, {"username": "bob"}).status_code == 200, "is one already"
+
+
 def test_a_user_who_is_disabled_cannot_be_added(api, members, bob):
     bob.is_active = False
     bob.save()
