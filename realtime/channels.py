@@ -107,7 +107,7 @@ class Registry:
         return any(rule.regex.fullmatch(name) for rule in self._rules.values())
 
     def about(self, model: str, pk: object, names: Collection[str]) -> set[str]:
-        """The channels among `names` whose right is to see the object `pk` of `model`, or may be."""
+        """The channels among `names` whose right may be to see the object `pk` of `model`."""
         rules = [rule for rule in self._rules.values() if rule.model in (model, None)]
         return set().union(*(rule.about(pk, names) for rule in rules))
 
