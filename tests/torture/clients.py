@@ -145,6 +145,14 @@ async def all_opened(clients: Iterable[Client], patience: float) -> None:
         await asyncio.sleep(0.02)
 
 
+async def drop_all(clients: Iterable[Client]) -> None:
+    """Breaks the connections; returns once they are gone."""
+    clients = list(clients)
+    for client in clients:
+        client.drop()
+    await asyncio.gather(*(client.lost() for client in clients))
+
+
 def percentile(values: Iterable[float], share: float) -> float:
     """The value that this share of all values does not exceed."""
     ordered = sorted(values)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.servers import wait_until
-from tests.torture.clients import LINE, Client, all_opened, crowd, percentile
+from tests.torture.clients import LINE, Client, all_opened, crowd, drop_all, percentile
 from tests.torture.report import record
 
 CLIENTS = 5000
@@ -81,7 +81,7 @@ async def stampede(server, clients, api):
     written."""
     await opened(clients)
     dropped = time.monotonic()
-    await dropped_all(clients)
+    await drop_all(clients)
     written = [await asyncio.to_thread(api.add, f"missed {n}") for n in range(MISSED)]
     coming = time.monotonic()
     await asyncio.gather(*(client.open() for client in clients))
@@ -93,16 +93,9 @@ async def stampede(server, clients, api):
     await asyncio.to_thread(
         wait_until, lambda: server.query(count) == [(CLIENTS,)], "all streams to be counted"
     )
-    await dropped_all(clients)
+    await drop_all(clients)
     assert coming - dropped < GOAL
     return took, written
-
-
-async def dropped_all(clients):
-    """Breaks all connections."""
-    for client in clients:
-        client.drop()
-    await asyncio.gather(*(client.lost() for client in clients))
 
 
 async def complete(clients, count):
