@@ -123,7 +123,7 @@ class Conversation:
             await self._begin(wanted.channel, start)
         else:
             await self._join(wanted.channel, wanted.member, start)
-        self._worker.welcome(self._socket, here)
+        self._worker.guard.welcome(self._socket, here)
 
     async def _join(self, channel: str, member: actions.Member, start: subscribing.Start) -> None:
         roster, socket = self._worker.roster, self._socket

@@ -1,5 +1,7 @@
 """The stream of Server-Sent Events that a held response goes on with."""
 
+from functools import partial
+
 from realtime import sse
 from realtime.bridge import Bridge, Receive, Response, Send, body, start
 from realtime.conf import settings
@@ -57,22 +59,23 @@ class HeldResponse:
 
     async def run(self, response: Response, receive: Receive, send: Send) -> None:
         """Goes on with a response until either side leaves."""
-        headers = self._worker.memory.shared(tuple(response.headers))
-        sending = self._send(response, send)
-        try:
-            await hold(self._worker, self._subscriber, self._slot, sending, _disconnected(receive))
-        finally:
-            self._remember(headers)
+        remember = partial(
+            self._remember, self._worker.guard.memory.shared(tuple(response.headers))
+        )
+        sending, receiving = self._send(response, send), _disconnected(receive)
+        await hold(self._worker, self._subscriber, self._slot, sending, receiving, remember)
 
     def _remember(self, headers: Headers) -> None:
         """Has the same request answered from memory for a while, if all of its rights still hold
-        and their end would be noticed."""
+        for all that is known, and their end would be noticed."""
         intact = self._subscriber.on_grant(self._grant) == self._channels
         if self._request is None or not intact or not self._grant.ends:
             return
+        if self._worker.guard.doubts(self._subscriber):
+            return
         if all(name != b"set-cookie" for name, _ in headers):
             opened = Opened(tuple(sorted(self._channels)), self._grant, headers)
-            self._worker.memory.remember(self._request, opened)
+            self._worker.guard.memory.remember(self._request, opened)
 
     async def _send(self, response: Response, send: Send) -> None:
         subscriber = self._subscriber
@@ -84,7 +87,7 @@ class HeldResponse:
         await send(start(response))
         await send(body(response.body))
         await self._catch_up(writer)
-        self._worker.welcome(subscriber, self._checked)
+        self._worker.guard.welcome(subscriber, self._checked)
         if self._worker.draining:
             subscriber.retire()
         await writer.run()

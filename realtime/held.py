@@ -16,14 +16,20 @@ from realtime.subscriber import Frame, Subscriber
 from realtime.worker import Worker
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 async def hold(
     worker: Worker,
     subscriber: Subscriber[Frame],
     slot: int,
     sending: Coroutine[Any, Any, None],
     receiving: Coroutine[Any, Any, None],
+    leaving: Callable[[], None] = _nothing,
 ) -> None:
-    """Runs the two sides of a connection until either ends; then nothing of it is left."""
+    """Runs the two sides of a connection until either ends; then nothing of it is left. `leaving`
+    is called while the subscriber is still one, in the same step."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(sending), loop.create_task(receiving)]
     attended = worker.attend(subscriber, tasks[0])
@@ -33,6 +39,7 @@ async def hold(
     finally:
         attended()
         free()
+        leaving()
         worker.hub.unsubscribe(subscriber)
         for task in tasks:
             task.cancel()

@@ -7,6 +7,8 @@ got. Whatever is unusual about it goes the long way, through Django.
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from django.db import DatabaseError, InterfaceError
+
 from realtime import sse
 from realtime.bridge import Response, Scope
 from realtime.conf import settings
@@ -14,7 +16,6 @@ from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
 from realtime.grip import Hold
 from realtime.hub import jittered
-from realtime.quotas import quota
 from realtime.worker import Worker
 
 _POSITION = b"last-event-id"
@@ -58,14 +59,21 @@ def _position(scope: Scope) -> EventId | None:
 
 async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
     """The answer to somebody who is back, and how to hold it; None if Django has to be asked."""
-    opened, position = worker.memory.recall(visit.request), visit.position
+    opened, position = worker.guard.memory.recall(visit.request), visit.position
     if opened is None or position is None or not worker.hub.remembers(position):
         return None
-    # From here on, an event that ends a right is one that comes after `position`: it is looked for
-    # when the stream is attached.
-    slot = await worker.slots.take(opened.grant.owner, quota(opened.grant))
-    if slot is None:
+    try:
+        taken = await worker.slots.take(opened.grant)
+    except (DatabaseError, InterfaceError):
+        return None
+    if taken is None:
+        return None
+    # Whatever had ended the right by then is an event up to the head: once that is here, it has
+    # made the opening forgotten. What ends it later is looked for when the stream is attached.
+    here = await worker.reaches(taken.head)
+    if not here or worker.guard.memory.recall(visit.request) is not opened:
+        worker.slots.give_back(taken.slot)
         return None
     start = sse.stream_open(position, jittered(settings.RETRY))
-    hold = Hold(opened.channels, position, settings.KEEP_ALIVE, opened.grant.dump(), slot)
+    hold = Hold(opened.channels, position, settings.KEEP_ALIVE, opened.grant.dump(), taken.slot)
     return Response(200, list(opened.headers), start), hold

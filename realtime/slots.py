@@ -5,12 +5,16 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError
 
+from realtime import log, sequencer
 from realtime.desk import Desk, woken
+from realtime.events import EventId
+from realtime.grants import Grant, users
 from realtime.leases import RENEWAL
-from realtime.quotas import Quotas
+from realtime.quotas import Quotas, quota
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +25,15 @@ _AT_ONCE = 250
 _TIDY_EVERY = 60
 """Renewals."""
 
-_Asked = tuple[tuple[str, int], "asyncio.Future[int | None]"]
+
+class Taken(NamedTuple):
+    """A slot, and where the log was when the grant still held."""
+
+    slot: int
+    head: EventId
+
+
+_Asked = tuple[Grant, "asyncio.Future[Taken | None]"]
 
 
 class Slots:
@@ -35,34 +47,47 @@ class Slots:
         self._taking: asyncio.Task[None] | None = None
         desk.keep_alive_for(lambda: bool(self.quotas))
 
-    async def take(self, owner: str, quota: int) -> int | None:
-        """As `quotas` does it, together with all others who ask at this time."""
+    async def take(self, grant: Grant) -> Taken | None:
+        """A slot for whoever has this grant, if it still holds and there is one; together with all
+        others who ask at this time. Raises a database's error."""
         answer = asyncio.get_running_loop().create_future()
-        self._asked.append(((owner, quota), answer))
+        self._asked.append((grant, answer))
         if self._taking is None:
             self._taking = asyncio.create_task(self._take())
-        slot: int | None = await answer
-        return slot
+        taken: Taken | None = await answer
+        return taken
 
     async def _take(self) -> None:
-        try:
-            while self._asked:
-                batch, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
-                try:
-                    await self._take_together(batch)
-                except BaseException as error:
-                    _give_up([*batch, *self._asked], error)
-                    self._asked = []
-                    raise
-        finally:
-            self._taking = None
+        while self._asked:
+            batch, self._asked = self._asked[:_AT_ONCE], self._asked[_AT_ONCE:]
+            try:
+                found = await self._desk.run(self._take_all, [grant for grant, _ in batch])
+            except Exception as error:
+                for _, answer in batch:
+                    # Who has given up meanwhile has no use for it.
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for (_, answer), taken in zip(batch, found, strict=True):
+                # A slot that nobody waits for any more is never held: that is noticed.
+                if not answer.done():
+                    answer.set_result(taken)
+        self._taking = None
 
-    async def _take_together(self, batch: list[_Asked]) -> None:
-        slots = await self._desk.run(self.quotas.take_all, [asked for asked, _ in batch])
-        for (_, answer), slot in zip(batch, slots, strict=True):
-            # A slot that nobody waits for any more is never held: that is noticed.
-            if not answer.done():
-                answer.set_result(slot)
+    def _take_all(self, grants: list[Grant]) -> list[Taken | None]:
+        """Asks the database."""
+        # What is committed by now is numbered now: so the head is after every right that has ended.
+        sequencer.advance()
+        head = log.head()
+        holding = users(grants)
+        asked = [grant for grant in grants if grant in holding]
+        slots = iter(self.quotas.take_all([(grant.owner, quota(grant)) for grant in asked]))
+        found = [next(slots) if grant in holding else None for grant in grants]
+        return [None if slot is None else Taken(slot, head) for slot in found]
+
+    def give_back(self, slot: int) -> None:
+        """Frees a slot that is not held after all."""
+        self._free(slot)
 
     def hold(self, slot: int) -> Callable[[], None]:
         """Keeps a slot that `quotas` has given; answers what gives it back."""
@@ -91,9 +116,3 @@ class Slots:
     def _free(self, slot: int) -> None:
         self.quotas.free(slot)
         self._wake.set()
-
-
-def _give_up(batch: list[_Asked], error: BaseException) -> None:
-    for _, answer in batch:
-        if not answer.done():
-            answer.set_exception(error)

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
+
 from realtime import log, readiness, rights, sequencer
 from realtime.books import Books
 from realtime.conf import settings
@@ -15,17 +17,17 @@ from realtime.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.feeder import Feeders
+from realtime.guard import Guard
 from realtime.hub import Hub, jittered
-from realtime.remembered import Memory
 from realtime.subscriber import AnySubscriber
 
 logger = logging.getLogger(__name__)
 
-GROUNDS_INTERVAL = 2.0
-"""Seconds between two checks of the grounds on which streams are open: they end within 5."""
-
 _HOLE_PATIENCE = 0.02
 """Seconds that an event may come later than its successor before it is looked for in the log."""
+
+_PATIENCE = 1.0
+"""Seconds for which somebody who comes back waits for the hub."""
 
 _SLOTS = 10
 """Keep-alives are spread over this many moments of their interval."""
@@ -36,11 +38,11 @@ class Worker:
 
     def __init__(self) -> None:
         self.hub: Hub
+        self.guard: Guard
         self._books = Books()
         self.slots = self._books.slots
         self.roster = self._books.roster
         self.watchlists = self._books.watchlists
-        self.memory = Memory()
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -49,8 +51,7 @@ class Worker:
         # Threads of their own, so that slow checks of rights never delay delivery or requests; and
         # one for each kind, so that a check of thousands, or pruning, never delays another.
         self._checks = ThreadPoolExecutor(4, thread_name_prefix="realtime-checks")
-        self._doubtful: set[AnySubscriber] = set()
-        self._doubt = asyncio.Event()
+        self._moved = asyncio.Event()
         self._slots: list[dict[AnySubscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
         self._lag: tuple[int, float] | None = None
@@ -60,15 +61,14 @@ class Worker:
         """Begins to deliver; returns once streams may be opened. Waits for a database that can't be
         reached; raises `DatabaseUnfit` if waiting won't help."""
         self.hub = Hub(await readiness.position(self._checks), settings.RING)
+        self.guard = Guard(self.hub, self._checks, self._look)
         logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),
             *self._books.open(self.hub),
             self._keep_alive(),
-            self._check_grounds(),
-            self._check_doubtful(),
-            self._check_everything(),
+            *self.guard.jobs(),
             self._prune(),
         ):
             task = self._loop.create_task(job)
@@ -99,12 +99,16 @@ class Worker:
         slot[subscriber] = task
         return partial(slot.__delitem__, subscriber)
 
-    def welcome(self, subscriber: AnySubscriber, checked: EventId) -> None:
-        """Has the rights of a subscriber that was just attached checked once more, if an event
-        since `checked` may have ended them: it was not attached then, so nobody thought of it."""
-        events = self.hub.since(checked)
-        if events is None or rights.doubtful(events, subscriber.channels.keys()):
-            self._suspect(subscriber)
+    async def reaches(self, position: EventId) -> bool:
+        """Waits until everything up to a position has been handed out; False if that takes long."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while self.hub.position.seq < position.seq:
+                    self._look_soon()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def drain(self) -> None:
         """Ends all streams, and every one that opens from now on, telling the clients when to come
@@ -124,6 +128,8 @@ class Worker:
 
     def _receive(self, batch: Batch) -> None:
         self._feeders.receive(batch)
+        if not self.guard.is_sure():
+            return  # What is in the log is read when it is known again who may hear of it.
         if batch.events and batch.after is None:
             for event in batch.events:
                 self._books.receive(event)
@@ -136,9 +142,10 @@ class Worker:
             self._books.receive(event)
             if user_id := rights.terminated(event):
                 self._terminate(user_id)
-        for channel in rights.doubtful(dispatched, self.hub.channels):
-            self._suspect(*self.hub.subscribed(channel))
-        self.memory.forget_channels(rights.doubtful(dispatched, self.memory.channels))
+        self.guard.heed(dispatched)
+        if dispatched:
+            self._moved.set()
+            self._moved.clear()
 
     def _terminate(self, user_id: str) -> None:
         for subscriber in self.hub:
@@ -180,79 +187,10 @@ class Worker:
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
         self.hub.restart(position)
-        self.memory.clear()
+        self.guard.memory.clear()
         self._books.restart()
         for subscriber in self.hub:
             subscriber.reset(position, reason)
-
-    # Rights
-
-    async def _check_grounds(self) -> None:
-        while True:
-            await asyncio.sleep(GROUNDS_INTERVAL)
-            grants = {grant for subscriber in self.hub for grant in subscriber.grants}
-            ended = await self._check(rights.ungrounded, grants | self.memory.grants)
-            if ended is None:
-                self.memory.clear()
-                continue
-            self.memory.forget_grants(ended)
-            for subscriber in self.hub if ended else ():
-                for grant in subscriber.grants & ended:
-                    self._forbid(subscriber, grant, subscriber.on_grant(grant))
-                    subscriber.revoke(grant)
-
-    async def _check_doubtful(self) -> None:
-        while True:
-            await self._doubt.wait()
-            self._doubt.clear()
-            subscribers, self._doubtful = self._doubtful, set()
-            if not await self._check_rights([s for s in subscribers if not s.ended]):
-                await asyncio.sleep(settings.TICK)
-                self._suspect(*subscribers)
-
-    def _suspect(self, *subscribers: AnySubscriber) -> None:
-        self._doubtful.update(subscribers)
-        self._doubt.set()
-
-    async def _check_everything(self) -> None:
-        while True:
-            await asyncio.sleep(settings.RECHECK_INTERVAL)
-            self.memory.clear()
-            await self._check_rights(list(self.hub))
-
-    async def _check_rights(self, subscribers: list[AnySubscriber]) -> bool:
-        resting = [
-            (subscriber, grant, channels)
-            for subscriber in subscribers
-            for grant in subscriber.grants
-            if (channels := subscriber.on_grant(grant))
-        ]
-        lost = await self._check(rights.lost, [held[1:] for held in resting])
-        if lost is None:
-            return False
-        for (subscriber, grant, _), channels in zip(resting, lost, strict=True):
-            self._forbid(subscriber, grant, channels)
-        return True
-
-    async def _check(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        """The function's answer, or None if it could not be had."""
-        if not argument:
-            return ()
-        try:
-            return await self._loop.run_in_executor(
-                self._checks, with_connection, function, argument
-            )
-        except Exception:
-            # One faulty rule, or a database that is away, must not end the checks of all others.
-            logger.exception("Rights could not be checked")
-            return None
-
-    def _forbid(self, subscriber: AnySubscriber, grant: Any, channels: frozenset[str]) -> None:
-        # What rested on this grant when it was asked may rest on another one by now, or on nothing.
-        gone = channels & subscriber.on_grant(grant)
-        if gone and not subscriber.ended:
-            self.hub.drop(subscriber, gone)
-            subscriber.forbid(sorted(gone))
 
     # Time
 
@@ -280,7 +218,10 @@ class Worker:
     async def _prune(self) -> None:
         while True:
             await asyncio.sleep(jittered(settings.PRUNE_INTERVAL))
-            await self._check(lambda _: log.prune(), True)
+            try:
+                await self._loop.run_in_executor(self._checks, with_connection, log.prune)
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("The log can't be pruned, trying again: %s", error)
 
     # Life cycle
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 
 from api.wsgi import application as django
-from realtime import models, rights, worker
+from realtime import guard, models, rights, sequencer
 from realtime.asgi import RealtimeApplication
 from realtime.triggers import trigger
 from tests.ports import DEADLINE, wait_until
@@ -43,7 +44,7 @@ class Site:
 
     @property
     def memory(self):
-        return self.application._worker.memory
+        return self.application._worker.guard.memory
 
     async def visit(self, position="", query="", until=b"", **headers):
         """A stream that is opened, and left as soon as it has said something: its status and
@@ -167,7 +168,7 @@ def test_what_was_missed_is_sent_to_who_comes_back(channel, token):
 
 
 def test_a_right_that_ends_while_nobody_listens_has_ended(channel, token, groceries, monkeypatch):
-    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 3600)
+    monkeypatch.setattr(guard, "GROUNDS_INTERVAL", 3600)
 
     async def main():
         async with running(channel, token) as site:
@@ -181,8 +182,63 @@ def test_a_right_that_ends_while_nobody_listens_has_ended(channel, token, grocer
     asyncio.run(main())
 
 
+def test_a_right_that_has_ended_gives_no_more_although_its_end_is_still_on_its_way(
+    channel, token, groceries, monkeypatch
+):
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            # Nobody tells this worker: it has to find out by itself.
+            monkeypatch.setattr(sequencer.broker(), "publish", lambda batch: None)
+            await in_thread(groceries.delete)
+            answer, _ = await site.visit(position)
+            assert answer["status"] == 403
+
+    asyncio.run(main())
+
+
+def test_a_right_in_doubt_is_not_remembered(channel, token, monkeypatch):
+    answer = threading.Event()
+
+    def hang(held):
+        answer.wait(DEADLINE)
+        return [frozenset() for _ in held]
+
+    async def main():
+        async with running(channel, token) as site:
+            worker = site.application._worker
+            subscribe = worker.hub.subscribe
+
+            def doubt(subscriber, channels, subscription):
+                done = subscribe(subscriber, channels, subscription)
+                worker.guard._suspect([subscriber])
+                return done
+
+            monkeypatch.setattr(worker.hub, "subscribe", doubt)
+            await site.visit()
+            assert not len(site.memory)
+            answer.set()
+
+    monkeypatch.setattr(rights, "lost", hang)
+    asyncio.run(main())
+
+
+def test_grounds_that_have_ended_open_nothing(channel, token, monkeypatch):
+    monkeypatch.setattr(guard, "GROUNDS_INTERVAL", 3600)
+
+    async def main():
+        async with running(channel, token) as site:
+            _, position = await site.visit()
+            assert len(site.memory)
+            await in_thread(token.delete)
+            answer, _ = await site.visit(position)
+            assert answer["status"] == 401
+
+    asyncio.run(main())
+
+
 def test_grounds_that_end_while_nobody_listens_have_ended(channel, token, monkeypatch):
-    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 0.05)
+    monkeypatch.setattr(guard, "GROUNDS_INTERVAL", 0.05)
 
     async def main():
         async with running(channel, token) as site:
@@ -197,7 +253,7 @@ def test_grounds_that_end_while_nobody_listens_have_ended(channel, token, monkey
 
 
 def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, monkeypatch):
-    monkeypatch.setattr(worker, "GROUNDS_INTERVAL", 0.05)
+    monkeypatch.setattr(guard, "GROUNDS_INTERVAL", 0.05)
 
     async def main():
         async with running(channel, token) as site:
@@ -213,7 +269,7 @@ def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, m
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_a_right_that_ends_before_the_stream_is_attached_ends_it(
+def test_a_right_that_ends_while_a_stream_opens_has_ended(
     channel, token, groceries, monkeypatch, again
 ):
     async def main():
@@ -229,8 +285,9 @@ def test_a_right_that_ends_before_the_stream_is_attached_ends_it(
                 return slots
 
             monkeypatch.setattr(worker.slots.quotas, "take_all", take_late)
-            await site.visit(position, until=b"stream-error")
-            assert len(site.asked) == 1
+            answer, _ = await site.visit(position, until=b"stream-error")
+            # It was not attached yet, but open; or it is asked for once more.
+            assert answer["status"] == (403 if again else 200)
 
     asyncio.run(main())
 
@@ -269,7 +326,7 @@ def test_who_was_refused_a_channel_is_not_remembered(channel, token, groceries, 
 
             def lose(subscriber, channels, subscription):
                 done = subscribe(subscriber, channels, subscription)
-                worker._forbid(subscriber, subscription.grant, frozenset(channels))
+                worker.guard._forbid(subscriber, subscription.grant, frozenset(channels))
                 return done
 
             monkeypatch.setattr(worker.hub, "subscribe", lose)

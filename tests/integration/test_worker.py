@@ -1,6 +1,7 @@
 """The worker's own promises, in one event loop: holes, restores, late rights, broken checks."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from realtime import log, models, rights, sequencer
+from realtime import guard, log, models, rights, sequencer
 from realtime.events import Event, EventId
 from realtime.eventstream import EventStream
 from realtime.grants import Grant
@@ -55,7 +56,7 @@ async def received(subscriber, *texts: bytes):
 def in_thread(function: Callable, *args):
     def call():
         try:
-            function(*args)
+            return function(*args)
         finally:
             connections.close_all()
 
@@ -138,7 +139,7 @@ def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries
             await in_thread(groceries.members.remove, bob)
             await received(watcher, b"todo-list.left")
             late = attach(worker, name, grant=Grant(bob.pk))
-            worker.welcome(late, checked)
+            worker.guard.welcome(late, checked)
             await received(late, b"event: stream-error")
             assert late.ended
 
@@ -172,13 +173,66 @@ def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceri
             one = attach(worker, name, grant=Grant(alice.pk))
             lost = rights.lost
             monkeypatch.setattr(rights, "lost", lambda held: 1 / 0)
-            worker._suspect(one)
+            worker.guard._suspect([one])
             await asyncio.sleep(0)
             monkeypatch.setattr(rights, "lost", lost)
             await in_thread(groceries.delete)
             await received(one, b"todo-list.deleted", b"event: stream-error")
 
     log.sequence()
+    run(main)
+
+
+def test_a_right_that_nobody_can_ask_about_sends_the_stream_away(alice, groceries, monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+
+    def hang(held):
+        asked.set()
+        answer.wait(DEADLINE)
+        return []
+
+    async def main():
+        async with running() as worker:
+            name = f"private-todo-list.{groceries.pk}"
+            one = attach(worker, name, grant=Grant(alice.pk))
+            other = attach(worker, "public")
+            monkeypatch.setattr(rights, "lost", hang)
+            worker.guard._suspect([one])
+            await received(one, b"retry: ")
+            assert one.ended
+            assert not other.ended
+            answer.set()
+
+    monkeypatch.setattr(guard, "_PATIENCE", 0.1)
+    run(main)
+
+
+def test_nobody_hears_anything_on_grounds_that_cannot_be_asked_for(monkeypatch):
+    asked, answer = threading.Event(), threading.Event()
+    ungrounded = rights.ungrounded
+
+    def hang(grants):
+        asked.set()
+        answer.wait(DEADLINE)
+        return ungrounded(grants)
+
+    async def main():
+        async with running() as worker:
+            one = attach(worker, "a")
+            monkeypatch.setattr(rights, "ungrounded", hang)
+            worker.guard._sure_at -= 60
+            position = worker.hub.position
+            await in_thread(trigger, "a", "note", 1)
+            await asyncio.to_thread(asked.wait, DEADLINE)
+            await in_thread(trigger, "a", "note", 2)
+            # It has been numbered, and told to this process.
+            assert (await in_thread(log.head)).seq == position.seq + 2
+            assert worker.hub.position == position
+            assert one.take() == []
+            answer.set()
+            got = await received(one, b'"data":1}', b'"data":2}')
+            assert got.count(b"event: note") == 2
+
     run(main)
 
 
