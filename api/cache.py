@@ -1,13 +1,19 @@
-"""A cache in Redis that may go: no request fails, or waits long, because it is gone."""
+"""A cache in Redis that may go: no request fails, or waits long, because it is gone.
+
+Meanwhile each process keeps one of its own: what is counted in it, as throttles do, has limits then
+as well.
+"""
 
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.core.cache.backends import redis as django_redis
+from django.core.cache.backends.locmem import LocMemCache
 from django.utils.functional import cached_property
 from redis.exceptions import RedisError
 
@@ -23,64 +29,31 @@ _noticing = threading.Lock()
 
 
 class LenientClient:
-    """Asks Redis; while it can't be asked, answers as a cache does that holds nothing."""
+    """Asks Redis; while it can't be asked, a cache of this process."""
 
     def __init__(self, client: django_redis.RedisCacheClient, servers: Collection[str]) -> None:
         self._client = client
         self._servers = tuple(servers)
+        self._local = LocMemCache(" ".join(servers), {"MAX_ENTRIES": 10_000})
 
-    def add(self, key: str, value: Any, timeout: int | None) -> Any:
-        return self._ask(True, "add", key, value, timeout)
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return partial(self._ask, method)
 
-    def get(self, key: str, default: Any) -> Any:
-        return self._ask(default, "get", key, default)
-
-    def set(self, key: str, value: Any, timeout: int | None) -> Any:
-        return self._ask(None, "set", key, value, timeout)
-
-    def touch(self, key: str, timeout: int | None) -> Any:
-        return self._ask(False, "touch", key, timeout)
-
-    def delete(self, key: str) -> Any:
-        return self._ask(False, "delete", key)
-
-    def get_many(self, keys: Collection[str]) -> Any:
-        return self._ask({}, "get_many", keys)
-
-    def has_key(self, key: str) -> Any:
-        return self._ask(False, "has_key", key)
-
-    def incr(self, key: str, delta: int) -> Any:
-        # What the cache has not got can't be counted up: Django's caches raise this.
-        result = self._ask(None, "incr", key, delta)
-        if result is None:
-            raise ValueError(f"Key '{key}' not found.")
-        return result
-
-    def set_many(self, data: Mapping[str, Any], timeout: int | None) -> Any:
-        return self._ask(None, "set_many", data, timeout)
-
-    def delete_many(self, keys: Collection[str]) -> Any:
-        return self._ask(None, "delete_many", keys)
-
-    def clear(self) -> Any:
-        return self._ask(False, "clear")
-
-    def _ask(self, otherwise: Any, method: str, *args: Any) -> Any:
-        if self._servers in _away:
-            return otherwise
-        try:
-            return getattr(self._client, method)(*args)
-        except (RedisError, OSError) as error:
-            self._notice(error)
-            return otherwise
+    def _ask(self, method: str, *args: Any, **options: Any) -> Any:
+        if self._servers not in _away:
+            try:
+                return getattr(self._client, method)(*args, **options)
+            except (RedisError, OSError) as error:
+                self._notice(error)
+        return getattr(self._local, method)(*args, **options)
 
     def _notice(self, error: Exception) -> None:
         with _noticing:
             if self._servers in _away:
                 return
             _away.add(self._servers)
-        logger.warning("Redis can't be asked, going on without a cache: %s", error)
+            self._local.clear()
+        logger.warning("Redis can't be asked, going on with a cache of this process: %s", error)
         threading.Thread(target=self._wait, name="cache-return", daemon=True).start()
 
     def _wait(self) -> None:

@@ -18,7 +18,7 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] i
 # gunicorn.conf.py's. Read here, a wrong one already ends `migrate`; from WEB_CONCURRENCY=x gunicorn
 # itself makes a traceback before it reads any file of ours.
 PORT = env.number("PORT", 8000, most=65535)
-WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", 1) or 1
+WEB_CONCURRENCY = env.number("WEB_CONCURRENCY", 1, least=1)
 
 INSTALLED_APPS = [
     "api",  # before those whose templates it extends
@@ -86,12 +86,17 @@ DATABASES: dict[str, Any] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL")
-_REDIS_TIMEOUT = 0.25  # seconds; it takes a thousandth of that when it is well
+# Seconds that a request may wait for Redis, once, when it falls silent; it takes a hundredth of
+# that when it is well. Connecting may need a handshake of TLS.
+_REDIS_TIMEOUT, _REDIS_CONNECT_TIMEOUT = 0.05, 0.25
 CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "api.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "OPTIONS": {"socket_timeout": _REDIS_TIMEOUT, "socket_connect_timeout": _REDIS_TIMEOUT},
+        "OPTIONS": {
+            "socket_timeout": _REDIS_TIMEOUT,
+            "socket_connect_timeout": _REDIS_CONNECT_TIMEOUT,
+        },
     }
     if REDIS_URL
     else {
@@ -219,6 +224,7 @@ REST_FRAMEWORK = {
     # How many of the last addresses in X-Forwarded-For were written by proxies of ours: one wrong
     # way lets clients choose the address they are throttled by, the other throttles all together.
     "NUM_PROXIES": env.number("NUM_PROXIES", 1 if PROXIED else 0),
+    "EXCEPTION_HANDLER": "api.errors.handle",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -268,5 +274,7 @@ LOGGING = {
     "loggers": {
         # Its warnings are clients' mistakes, one line for each 4xx.
         "django.request": {"level": "ERROR"},
+        # Likewise: of bots that ask for hosts by other names, and of requests that are too large.
+        "django.security": {"level": "CRITICAL"},
     },
 }

@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.throttling import AnonRateThrottle
 
 API = ("/api/", "/apps/", "/users/", "/pusher/", "/broadcasting/")
@@ -70,3 +71,5 @@ class TokenView(ObtainAuthToken):
     # whose limit is what stands against guessing.
     authentication_classes = ()
     throttle_classes = (AnonRateThrottle,)
+    # The base class has REST framework's own, for which deep nesting is no error of the client's.
+    parser_classes = api_settings.DEFAULT_PARSER_CLASSES

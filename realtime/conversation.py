@@ -149,7 +149,8 @@ class Conversation:
         socket.write(frames.subscription_succeeded(channel, opening.position, data))
         await self._replay(channel, opening)
         if start.cached is not None:
-            socket.replay(start.cached)
+            # Also to who once caused it: it is what the channel begins with.
+            socket.write(socket.encode(start.cached))
         elif start.anew and is_cache(channel):
             socket.write(frames.cache_miss(channel))
             webhooks.notify("cache_miss", channel=channel)

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from rest_framework.exceptions import APIException, PermissionDenied
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,6 +20,7 @@ from realtime.conf import pusher_app
 from realtime.grants import Grant
 from realtime.origins import is_foreign
 from realtime.quotas import quota
+from realtime.renderers import AsciiRenderer
 from realtime.views import query_of
 from realtime.websocket import DECIDED, Admission
 from realtime.worker import Worker
@@ -39,7 +39,7 @@ class HandshakeView(APIView):
     permission_classes = ()
     # Limited by how many may be open.
     throttle_classes = ()
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (AsciiRenderer,)
     # It belongs to Pusher's protocol, not to this project's API.
     schema = None
 

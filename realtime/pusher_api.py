@@ -8,7 +8,6 @@ reads by Server-Sent Events gets it too, and resumes over it.
 from typing import Any, cast
 
 from rest_framework.exceptions import ParseError
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 from realtime import bodies, rights, state, triggers
 from realtime.exceptions import InvalidBody, InvalidChannel, InvalidEvent, TooMuchData
 from realtime.names import check_name
+from realtime.renderers import AsciiRenderer
 from realtime.signed import SignatureAuthentication, TooLarge
 
 
@@ -26,7 +26,7 @@ class _SignedView(APIView):
     permission_classes = ()
     # The project's own servers, not the public, are behind these.
     throttle_classes = ()
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (AsciiRenderer,)
     # They belong to Pusher's protocol, not to this project's API.
     schema = None
 

@@ -19,7 +19,6 @@ from rest_framework.authentication import (
     TokenAuthentication,
 )
 from rest_framework.exceptions import NotAuthenticated, NotFound, ParseError, PermissionDenied
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -32,6 +31,7 @@ from realtime.exceptions import InvalidChannel, InvalidEvent, NoEncryptionKey
 from realtime.grants import Grant
 from realtime.names import check_name, is_encrypted, is_presence, is_private
 from realtime.origins import is_foreign
+from realtime.renderers import AsciiRenderer
 from realtime.signatures import App
 
 NO_RIGHT = "You may not subscribe to this channel."
@@ -56,7 +56,7 @@ class _AuthView(APIView):
     """What both endpoints have in common."""
 
     permission_classes = ()
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (AsciiRenderer,)
     # They belong to Pusher's protocol, not to this project's API.
     schema = None
 

@@ -20,7 +20,7 @@ later, and not all at once."""
 class Socket(Subscriber[str]):
     """It speaks in frames of Pusher's protocol, and ends by a code."""
 
-    __slots__ = ("_loop", "code", "grant", "heard", "reason", "user_id", "versions")
+    __slots__ = ("_loop", "code", "grant", "heard", "pinged", "reason", "user_id", "versions")
 
     def __init__(self, *, limit: int, socket_id: str) -> None:
         super().__init__(limit=limit, socket_id=socket_id)
@@ -29,6 +29,8 @@ class Socket(Subscriber[str]):
         self.reason = ""
         self.heard = self._loop.time()
         """When the client last sent something."""
+        self.pinged = 0.0
+        """When it was last asked to."""
         self.user_id = ""
         """Who has signed in."""
         self.grant: Any = None
@@ -66,10 +68,12 @@ class Socket(Subscriber[str]):
             self.write(frames.stream_reset(channel, position, reason))
 
     def keep_alive(self, position: EventId | None) -> None:
-        silent = self._loop.time() - self.heard
-        if silent > 2 * settings.ACTIVITY_TIMEOUT:
-            self.close(codes.SILENT, "No answer to a ping.")
-        elif silent > settings.ACTIVITY_TIMEOUT:
+        now = self._loop.time()
+        if self.pinged > self.heard:
+            if now > self.pinged + settings.ACTIVITY_TIMEOUT:
+                self.close(codes.SILENT, "No answer to a ping.")
+        elif now > self.heard + settings.ACTIVITY_TIMEOUT:
+            self.pinged = now
             self.write(frames.ping())
 
     def retire(self) -> None:

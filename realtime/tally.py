@@ -111,6 +111,15 @@ class Tally:
                 raise
             self._told = (self._told - changed) | {name for name in held if held[name]}
             await self._announce(totals)
+            await self._show({name for name in held if held[name] and name not in totals})
+
+    async def _show(self, channels: set[str]) -> None:
+        """Shows totals that have not changed here: who has just come does not know them."""
+        unchanged = {name for name in channels if not is_presence(name)}
+        if unchanged:
+            totals = await self._desk.run(occupancy.totals, unchanged)
+            for name, total in totals.items():
+                self.receive(_count(name, total))
 
     async def _tell_big(self) -> None:
         big, self._big = self._big, set()
@@ -134,7 +143,11 @@ class Tally:
         events = []
         for name, total in totals.items():
             webhooks.notify("subscription_count", channel=name, subscription_count=total.after)
-            data = dumps({"channel": name, "count": total.after, "at": total.at})
-            events.append(Event(CONTROL, COUNT, data))
+            events.append(_count(name, total))
         if events:
             await self._desk.run(sequencer.broker().publish, Batch(tuple(events)))
+
+
+def _count(channel: str, total: Total) -> Event:
+    data = {"channel": channel, "count": total.after, "at": total.at}
+    return Event(CONTROL, COUNT, dumps(data))

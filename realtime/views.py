@@ -6,7 +6,6 @@ Where nobody can hold it, the answer ends after what was missed, and the EventSo
 that is polling, but it loses nothing either.
 """
 
-import json
 import re
 from typing import Any
 
@@ -15,7 +14,6 @@ from django.db import InterfaceError, OperationalError
 from django.http import QueryDict
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated, ParseError, PermissionDenied, Throttled
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -24,7 +22,7 @@ from realtime import feeds, proxies, sse, stream, tickets
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
-from realtime.events import Event
+from realtime.events import Event, dumps
 from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import SIGNATURE, Hold
@@ -33,7 +31,7 @@ from realtime.names import check_name
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
 from realtime.quotas import quota
-from realtime.renderers import EventStreamRenderer
+from realtime.renderers import EventStreamRenderer, PageRenderer
 from realtime.worker import Worker
 
 # A URL is kept in logs and histories: what is worth stealing must not be sent in one.
@@ -56,7 +54,7 @@ class StreamView(APIView):
     permission_classes = ()
     # Limited by how many may be open; a throttled EventSource would stay away for good.
     throttle_classes = ()
-    renderer_classes = (EventStreamRenderer, JSONRenderer, StreamPageRenderer)
+    renderer_classes = (EventStreamRenderer, PageRenderer, StreamPageRenderer)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query before anything else does: authentication looks for a ticket in it."""
@@ -126,12 +124,11 @@ class StreamView(APIView):
             opening = self._open(request)
         return _start(opening, channels, instructions(feed, opening))
 
-    def _page(self, opening: stream.Opening, channels: list[str]) -> dict[str, Any]:
-        return {
-            "last_event_id": str(opening.upto),
-            "reset": {"channels": channels, "reason": opening.reset} if opening.reset else None,
-            "events": [_as_dict(event) for event in opening.events],
-        }
+    def _page(self, opening: stream.Opening, channels: list[str]) -> bytes:
+        reset = {"channels": channels, "reason": opening.reset} if opening.reset else None
+        start = dumps({"last_event_id": str(opening.upto), "reset": reset})
+        events = ",".join(map(_as_json, opening.events))
+        return f'{start[:-1]},"events":[{events}]}}'.encode()
 
 
 class TicketView(APIView):
@@ -213,5 +210,5 @@ def _last_event_id(query: QueryDict) -> str:
     return ids[0] if ids else ""
 
 
-def _as_dict(event: Event) -> dict[str, Any]:
-    return {"id": str(event.id), "event": event.type, "data": json.loads(event.message)}
+def _as_json(event: Event) -> str:
+    return f'{{"id":"{event.id}","event":{dumps(event.type)},"data":{event.message}}}'

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from realtime import codes
-from realtime.bridge import Bridge, Receive, Response, Scope, Send, body, start
+from realtime.bridge import Bridge, Message, Receive, Response, Scope, Send, body, start
 from realtime.conf import pusher_app
 from realtime.conversation import Conversation, close
 from realtime.worker import Worker
@@ -40,16 +40,31 @@ class Admission:
         return None
 
 
+def reporting(send: Send) -> Send:
+    """A `send` that says of a client who is gone what asyncio says: uvloop says RuntimeError."""
+
+    async def sent(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            if "closed" not in str(error):
+                raise
+            raise ConnectionResetError(str(error)) from error
+
+    return sent
+
+
 async def postpone(receive: Receive, send: Send) -> None:
     """Has a client try again a little later."""
     await receive()
     with suppress(OSError):
-        await _send_away(codes.OVER_CAPACITY, "Come back later.", send)
+        await _send_away(codes.OVER_CAPACITY, "Come back later.", reporting(send))
 
 
 async def serve(worker: Worker, bridge: Bridge, scope: Scope, receive: Receive, send: Send) -> None:
     """Answers a handshake, and serves the connection until it ends."""
     await receive()
+    send = reporting(send)
     response = await bridge.handshake(scope, worker)
     admission, app = Admission.of(response), pusher_app()
     with suppress(OSError):

@@ -424,6 +424,23 @@ def test_a_cache_channel_begins_with_its_last_event(connect, backend, channel):
     assert third.change() == ("third", 3)
 
 
+def test_a_cache_channel_begins_with_its_last_event_also_for_who_caused_it(connect, backend):
+    client = connect().established()
+    backend.trigger("cache-own", "saved", 1, client.id)
+    client.subscribe("cache-own")
+    assert client.change() == ("saved", 1)
+
+
+def test_who_subscribes_learns_how_many_there_are_also_if_that_is_as_before(connect):
+    client = connect().established()
+    counted = "pusher_internal:subscription_count"
+    client.subscribe("counted")
+    assert json.loads(client.until(counted)["data"]) == {"subscription_count": 1}
+    client.send("pusher:unsubscribe", {"channel": "counted"})
+    client.subscribe("counted")
+    assert json.loads(client.until(counted)["data"]) == {"subscription_count": 1}
+
+
 # Presence
 
 

@@ -133,7 +133,7 @@ def test_a_batch_is_logged_whole_or_not_at_all(pusher, monkeypatch):
     journal = Journal()
     monkeypatch.setattr(failpoints, "reach", fails)
     items = [{"channel": name, "name": "b", "data": ""} for name in "xy"]
-    with pytest.raises(OperationalError, match=r"log\.appended"):
+    with pytest.raises(PusherBadStatus, match="503"):
         pusher.trigger_batch(items)
     monkeypatch.undo()
     assert journal.told() == []
@@ -447,6 +447,32 @@ def test_no_query_and_no_path_are_an_error_of_the_servers(db, name, prefix, info
 def test_no_unsigned_query_gets_through(db, query):
     answer = Client().generic("GET", "/apps/3/channels", QUERY_STRING=query)
     assert answer.status_code == 401
+
+
+UNUSUAL = ['"ab\\ud83d"', "ab\ud83d", "1e400", '{"a":1.10,"b":1E5,"a":-0}']
+
+
+@pytest.mark.parametrize("text", UNUSUAL)
+def test_whatever_is_sent_can_be_read_as_json_to_the_digit(alice, client_of, text):
+    channel = f"private-user.{alice.pk}"
+    url, form = f"/api/events/?channel={channel}", {"HTTP_ACCEPT": "application/json"}
+    api = client_of(alice)
+    before = api.get(url, **form).json()["last_event_id"]
+    body = {"name": "n", "channels": [channel, "cache-x"], "data": text}
+    assert ask("POST", "/apps/3/events", body).status_code == 200
+    while log.sequence().events:
+        pass
+    polled = api.get(url, HTTP_LAST_EVENT_ID=before, **form)
+    assert polled.status_code == 200
+    assert len(polled.json()["events"]) == 1
+    if "\\" not in text and text.isascii():
+        assert f'"data":{text}}}' in polled.content.decode()
+    assert ask("GET", "/apps/3/channels/cache-x", info="cache").status_code == 200
+
+
+def test_an_error_may_repeat_what_no_utf_8_can_carry(db):
+    body = {"name": "e", "channel": "c", "data": "x", "info": "\ud800"}
+    assert ask("POST", "/apps/3/events", body).status_code == 400
 
 
 # What the workers make of it

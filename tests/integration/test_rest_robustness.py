@@ -184,6 +184,36 @@ def test_a_member_may_have_every_name_that_django_allows(
         assert api.delete(f"{members}{name}/").status_code == 204
 
 
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", ["/api/todo-items/", "/apps/1/events", "/pusher/auth"])
+def test_too_many_parameters_are_the_clients_mistake(api, settings, path, debug):
+    settings.DEBUG = debug
+    query = "&".join(["a=1"] * 1001)
+    assert api.get(f"{path}?{query}").json() == {"detail": "The request is malformed or too large."}
+    assert api.post(f"{path}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", ["/api/todo-items/", "/api/token/", "/pusher/auth"])
+def test_too_large_a_body_is_the_clients_mistake(api, settings, path, debug):
+    settings.DEBUG = debug
+    answer = api.generic("POST", path, b"x" * 2_700_000, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json() == {"detail": "The request is malformed or too large."}
+
+
+@pytest.mark.parametrize("path", ["/api/todo-items/", "/api/token/", "/pusher/auth"])
+def test_json_that_is_nested_too_deep_is_the_clients_mistake(api, path):
+    answer = api.generic("POST", path, b"[" * 100_000, content_type="application/json")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("key", ["{}%0a", "٣", "+{}", "{}.0"])
+def test_an_id_is_written_in_one_way(api, groceries, key):
+    key = key.replace("٣", str(groceries.pk).translate({48 + n: 0x660 + n for n in range(10)}))
+    assert api.get(f"/api/todo-lists/{key.format(groceries.pk)}/").status_code == 404
+
+
 def test_a_list_has_only_so_many_members(api, members, bob, django_user_model, monkeypatch):
     monkeypatch.setattr("todos.views.MAX_MEMBERS", 2)
     django_user_model.objects.create_user("carol")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from api.env import SQLITE_OPTIONS, Environment
+from api.env import POSTGRES_OPTIONS, SQLITE_OPTIONS, Environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -144,7 +144,7 @@ def test_postgresql_keeps_its_connections_and_its_options():
     assert database["ENGINE"] == "django.db.backends.postgresql"
     assert (database["HOST"], str(database["PORT"])) == ("example.org", "5433")
     assert database["OPTIONS"].pop("pool")["max_size"] == 10
-    assert database["OPTIONS"] == {"sslmode": "require"}
+    assert database["OPTIONS"] == POSTGRES_OPTIONS | {"sslmode": "require"}
     assert database["CONN_HEALTH_CHECKS"]
 
 

@@ -69,12 +69,13 @@ def test_the_silent_are_pinged_then_sent_away(settings):
     async def main():
         one = socket()
         now = asyncio.get_running_loop().time()
-        for silence, frames, ended in (
-            (5, [], False),
-            (15, ["pusher:ping"], False),
-            (25, [], True),
+        for silence, pinged, frames, ended in (
+            (5, 100, [], False),
+            (35, 100, ["pusher:ping"], False),  # Not asked yet, however long it was silent.
+            (25, 5, [], False),
+            (25, 15, [], True),
         ):
-            one.heard = now - silence
+            one.heard, one.pinged = now - silence, now - pinged
             one.keep_alive(None)
             assert (names(one), one.ended) == (frames, ended)
         assert one.code == codes.SILENT
