@@ -106,6 +106,9 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+_MOST = {"REALTIME_KEEP_ALIVE": 15.0}
+"""Clients and proxies take a stream for dead that is silent for much longer."""
+
 _EXPECTED = {int: "a whole number above 0", float: "a number above 0"}
 
 
@@ -117,8 +120,10 @@ def _convert(name: str, value: Any, kind: type) -> Any:
         converted = convert(value)
     except (TypeError, ValueError):
         converted = None
-    if not (converted and 0 < converted < 10**12):
-        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {_EXPECTED[kind]}.")
+    most = _MOST.get(name, 10**12)
+    if not (converted and 0 < converted <= most):
+        limit = f", at most {most:g}" if name in _MOST else ""
+        raise ImproperlyConfigured(f"{name} is {value!r}: it must be {_EXPECTED[kind]}{limit}.")
     return converted
 
 
