@@ -133,8 +133,8 @@ def test_a_file_copied_back_while_the_server_is_stopped(make_server, scene_on, l
 
 
 def put_back(copy, database):
-    """As SQLite's own ``.restore`` does, through its locks. Who puts a file in the place of one that
-    is open breaks it, as SQLite's "How To Corrupt" says: for that, the server is stopped."""
+    """As SQLite's own ``.restore`` does, through its locks. Who puts a file in the place of one
+    that is open breaks it, as SQLite's "How To Corrupt" says: for that, the server is stopped."""
     with (
         closing(sqlite3.connect(copy)) as source,
         closing(sqlite3.connect(database, timeout=20)) as target,
