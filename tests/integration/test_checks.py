@@ -100,7 +100,8 @@ def test_the_prune_command_says_what_it_did(capsys):
 
 @pytest.mark.django_db
 def test_an_event_puts_just_the_channels_of_its_object_in_doubt(alice):
-    channels.readable(alice, ["private-todo-list.1"])  # Now the rule's model is known.
+    # Now it is known which models the rules are about.
+    channels.readable(alice, ["private-todo-list.1", "private-user.1"])
     subscribed = ["private-todo-list.1", "private-todo-list.11", "private-user.1", "news"]
 
     def doubtful(kind, data='{"id":1}', channel="private-user.9"):
