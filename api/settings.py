@@ -88,7 +88,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.redis("REDIS_URL")
 # Seconds that a request may wait for Redis, once, when it falls silent; it takes a hundredth of
 # that when it is well. Connecting may need a handshake of TLS.
-_REDIS_TIMEOUT, _REDIS_CONNECT_TIMEOUT = 0.05, 0.25
+_REDIS_TIMEOUT, _REDIS_CONNECT_TIMEOUT = 0.1, 0.25
 CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "api.cache.RedisCache",
