@@ -136,7 +136,7 @@ class Victim:
     @property
     def delays(self) -> list[float]:
         """For each stream, the seconds until it said that the right has ended."""
-        return [_error(client) - self.ended for client in self.streams]
+        return [error_of(client) - self.ended for client in self.streams]
 
     def faults(self) -> Iterator[str]:
         """What is wrong with the way in which the streams have ended."""
@@ -150,7 +150,8 @@ class Victim:
                 yield f"{self.way}: the stream is still open"
 
 
-def _error(client: Client) -> float:
+def error_of(client: Client) -> float:
+    """The moment in which a stream said that its right has ended, or never."""
     moments = [moment for moment, _, kind, _ in client.events if kind == b"stream-error"]
     return moments[0] if moments else float("inf")
 
