@@ -50,7 +50,7 @@ def test_a_stream_opens_with_its_position_and_a_retry_delay(open_stream, todo_li
     event = stream.next()
     assert event.event == "stream-open"
     assert ID.fullmatch(event.id)
-    assert 1000 <= event.retry <= 3000
+    assert 500 <= event.retry <= 1500
     assert stream.response.headers["content-type"].startswith("text/event-stream")
     assert stream.response.headers["x-accel-buffering"] == "no"
     assert "no-transform" in stream.response.headers["cache-control"]

@@ -425,8 +425,10 @@ def test_a_cache_channel_begins_with_its_last_event(connect, backend, channel):
 
 
 def test_a_cache_channel_begins_with_its_last_event_also_for_who_caused_it(connect, backend):
-    client = connect().established()
+    client, other = connect().established(), connect().established()
+    other.subscribe("cache-own")
     backend.trigger("cache-own", "saved", 1, client.id)
+    assert other.change() == ("saved", 1)  # From then on, it is the channel's last event.
     client.subscribe("cache-own")
     assert client.change() == ("saved", 1)
 
