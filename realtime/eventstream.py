@@ -71,7 +71,8 @@ class HeldResponse:
         intact = self._subscriber.on_grant(self._grant) == self._channels
         if self._request is None or not intact or not self._grant.ends:
             return
-        if self._worker.guard.doubts(self._subscriber):
+        # Whom this side has ended may have been sent away because of a doubt.
+        if self._subscriber.ended or self._worker.guard.doubts(self._subscriber):
             return
         if all(name != b"set-cookie" for name, _ in headers):
             opened = Opened(tuple(sorted(self._channels)), self._grant, headers)

@@ -7,10 +7,11 @@ asking again now and then. Where the database does not answer, nobody hears anyt
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from realtime import rights
@@ -118,14 +119,14 @@ class Guard:
     async def _check_doubted(self) -> None:
         while True:
             await self._doubt.wait()
-            self._doubt.clear()
-            doubted, self._doubted = self._doubted, {}
-            clear = True
-            for some in _parts([one for one in doubted if not one.ended]):
-                if not await self._check(some, _PATIENCE):
-                    self._doubt_still({one: doubted[one] for one in some})
-                    clear = False
-            if not clear:
+            # In one step with the check's beginning: no moment in which they are not in doubt.
+            some = dict(islice(self._doubted.items(), _AT_ONCE))
+            for subscriber in some:
+                del self._doubted[subscriber]
+            if not self._doubted:
+                self._doubt.clear()
+            if not await self._check(list(some), _PATIENCE):
+                self._doubt_still(some)
                 await asyncio.sleep(settings.TICK)
 
     def _doubt_still(self, doubted: dict[AnySubscriber, float]) -> None:
@@ -140,8 +141,10 @@ class Guard:
         while True:
             await asyncio.sleep(settings.RECHECK_INTERVAL)
             self.memory.clear()
-            for some in _parts(list(self._hub)):
-                await self._check([one for one in some if not one.ended])
+            everybody = list(self._hub)
+            with self._asking_about(everybody):
+                for start in range(0, len(everybody), _AT_ONCE):
+                    await self._check(everybody[start : start + _AT_ONCE])
 
     async def _check(self, subscribers: list[AnySubscriber], patience: float | None = None) -> bool:
         """Takes subscribers off the channels that they have lost; False if nobody knows."""
@@ -151,17 +154,22 @@ class Guard:
             for grant in subscriber.grants
             if (channels := subscriber.on_grant(grant))
         ]
-        asked = frozenset(subscribers)
-        self._asked.append(asked)
-        try:
+        with self._asking_about(subscribers):
             lost = await self._ask(rights.lost, [held[1:] for held in resting], patience)
-        finally:
-            self._asked.remove(asked)
         if lost is None:
             return False
         for (subscriber, grant, _), channels in zip(resting, lost, strict=True):
             self._forbid(subscriber, grant, channels)
         return True
+
+    @contextmanager
+    def _asking_about(self, subscribers: Iterable[AnySubscriber]) -> Iterator[None]:
+        asked = frozenset(subscribers)
+        self._asked.append(asked)
+        try:
+            yield
+        finally:
+            self._asked.remove(asked)
 
     def _forbid(self, subscriber: AnySubscriber, grant: Any, channels: frozenset[str]) -> None:
         # What rested on this grant when it was asked may rest on another one by now, or on nothing.
@@ -186,8 +194,3 @@ class Guard:
             # One faulty rule, or a database that is away, must not end the checks of all others.
             logger.exception("Rights could not be checked")
         return None
-
-
-def _parts(subscribers: list[AnySubscriber]) -> Iterable[list[AnySubscriber]]:
-    for start in range(0, len(subscribers), _AT_ONCE):
-        yield subscribers[start : start + _AT_ONCE]

@@ -13,6 +13,9 @@ from rest_framework.authtoken.models import Token
 from api.wsgi import application as django
 from realtime import guard, models, rights, sequencer
 from realtime.asgi import RealtimeApplication
+from realtime.eventstream import EventStream
+from realtime.grants import Grant
+from realtime.subscriber import Subscription
 from realtime.triggers import trigger
 from tests.ports import DEADLINE, wait_until
 
@@ -220,6 +223,40 @@ def test_a_right_in_doubt_is_not_remembered(channel, token, monkeypatch):
             answer.set()
 
     monkeypatch.setattr(rights, "lost", hang)
+    asyncio.run(main())
+
+
+def test_all_who_wait_to_be_asked_about_are_in_doubt(channel, token, monkeypatch):
+    answer = threading.Event()
+
+    def hang(held):
+        answer.wait(DEADLINE)
+        return [frozenset() for _ in held]
+
+    async def main():
+        async with running(channel, token) as site:
+            watch, hub = site.application._worker.guard, site.application._worker.hub
+            crowd = [EventStream() for _ in range(3)]
+            for one in crowd:
+                hub.subscribe(one, ["a"], Subscription(hub.position, Grant()))
+            watch._suspect(crowd)
+            await until(lambda: watch._asked)
+            assert all(watch.doubts(one) for one in crowd)
+            answer.set()
+            await until(lambda: not any(watch.doubts(one) for one in crowd))
+
+    monkeypatch.setattr(guard, "_AT_ONCE", 1)
+    monkeypatch.setattr(rights, "lost", hang)
+    asyncio.run(main())
+
+
+def test_who_was_sent_away_is_not_remembered(channel, token):
+    async def main():
+        async with running(channel, token) as site:
+            site.application._worker.drain()
+            await site.visit(until=b"retry")
+            assert not len(site.memory)
+
     asyncio.run(main())
 
 
