@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import sys
-from functools import partial
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
@@ -28,8 +27,9 @@ except ImproperlyConfigured as error:
 # In production a router or proxy comes in from outside; in development nobody should.
 bind = f"127.0.0.1:{port}" if debug else f"0.0.0.0:{port}"
 
-# gunicorn's own ASGI worker: as quick as uvicorn's with our bridge (docs/architecture.md).
-worker_class = "asgi"
+# gunicorn's own ASGI worker, as quick as uvicorn's with our bridge, and one that lends its connections
+# (docs/architecture.md).
+worker_class = "realtime.gunicorn.Worker"
 
 # A worker that is told to end drains its streams at once; this bounds what other requests may take.
 graceful_timeout = 4
@@ -80,12 +80,6 @@ def pre_fork(server: Any, worker: Any) -> None:
             for level, name, value in SOCKET_OPTIONS:
                 if hasattr(socket, name):
                     listener.setsockopt(level, getattr(socket, name), value)
-
-
-def post_worker_init(worker: Any) -> None:
-    """Called when a worker is about to serve. Its event loop would listen anew, with asyncio's
-    backlog of 100: of thousands that reconnect at once, most would wait for seconds."""
-    worker.loop.create_server = partial(worker.loop.create_server, backlog=backlog)
 
 
 def worker_int(worker: Any) -> None:

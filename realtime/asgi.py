@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from realtime import grip, proxies, sse, websocket
+from realtime import grip, proxies, sse, websocket, wire
 from realtime.bridge import (
     Bridge,
     ClientGone,
@@ -90,7 +90,7 @@ class RealtimeApplication:
             scope = {**scope, "headers": grip.without(scope["headers"])}
         visit = Visit.of(scope) if is_for_stream(scope) and not proxied else None
         if visit and (back := await reopen(worker, visit)):
-            await self._hold(worker, *back, visit, receive, send)
+            await self._hold(worker, *back, visit, scope, receive, send)
             return
         try:
             response = await self._bridge(scope, receive, None if proxied else worker)
@@ -107,7 +107,7 @@ class RealtimeApplication:
         else:
             await self._bridge.complete(response)
             response.headers = grip.endless(response.headers)
-            await self._hold(worker, response, hold, visit, receive, send)
+            await self._hold(worker, response, hold, visit, scope, receive, send)
 
     async def _hold(
         self,
@@ -115,11 +115,12 @@ class RealtimeApplication:
         response: Response,
         hold: grip.Hold,
         visit: Visit | None,
+        scope: Scope,
         receive: Receive,
         send: Send,
     ) -> None:
-        request = visit.request if visit else None
-        await HeldResponse(worker, self._bridge, hold, request).run(response, receive, send)
+        held = HeldResponse(worker, self._bridge, hold, visit.request if visit else None)
+        await held.run(response, receive, send, wire.lender(scope))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

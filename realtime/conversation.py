@@ -16,9 +16,10 @@ from realtime.exceptions import InvalidMember, PresenceFull
 from realtime.held import Writer, catch_up, hold
 from realtime.names import is_cache
 from realtime.signatures import App
-from realtime.sockets import Socket
+from realtime.sockets import Socket, SocketWire
 from realtime.stream import Opening
 from realtime.subscriber import Subscription
+from realtime.wire import Lend
 from realtime.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -43,16 +44,21 @@ class Conversation:
                 client_events=settings.MAX_CLIENT_EVENTS,
             ),
         )
+        self._writer: Writer[str] | SocketWire
         self._unwatch: Callable[[], None] = _nothing
 
-    async def run(self, slot: int, receive: Receive, send: Send) -> None:
+    async def run(self, slot: int, receive: Receive, send: Send, lend: Lend | None = None) -> None:
         """Goes on until either side leaves."""
 
         async def pass_on(texts: list[str]) -> None:
             for text in texts:
                 await send({"type": "websocket.send", "text": text})
 
-        self._writer = Writer(self._socket, pass_on)
+        self._writer = (
+            SocketWire(self._worker.flusher, self._socket, lend)
+            if lend is not None
+            else Writer(self._socket, pass_on)
+        )
         sending, receiving = self._send(send), self._receive(receive)
         try:
             await hold(self._worker, self._socket, slot, sending, receiving)

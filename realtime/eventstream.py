@@ -1,5 +1,7 @@
 """The stream of Server-Sent Events that a held response goes on with."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from realtime import sse
@@ -8,10 +10,11 @@ from realtime.conf import settings
 from realtime.events import Event, EventId
 from realtime.grants import Grant
 from realtime.grip import Hold
-from realtime.held import Writer, catch_up, hold
+from realtime.held import Place, Writer, catch_up, hold
 from realtime.hub import jittered
 from realtime.remembered import Headers, Opened
 from realtime.subscriber import Subscriber, Subscription
+from realtime.wire import Flusher, Lend, Wire
 from realtime.worker import Worker
 
 FORBIDDEN = "You may not read these channels any more."
@@ -41,8 +44,48 @@ class EventStream(Subscriber[bytes]):
         self.end()
 
 
+class StreamWire(Wire[bytes], asyncio.Protocol):
+    """Writes a stream in chunks of HTTP/1.1, RFC 9112, section 7.1, and is told by its transport
+    when the connection is lost. What the client sends meanwhile is of no interest."""
+
+    __slots__ = ("_left", "_returned")
+
+    def __init__(self, flusher: Flusher, subscriber: EventStream, left: Callable[[], None]) -> None:
+        """`left` is called once, when the connection is lost."""
+        super().__init__(flusher, subscriber)
+        self._left = left
+        self._returned: Callable[[], None] | None = None
+
+    def open(self, lend: Lend) -> None:
+        """Goes on with a response that has begun."""
+        self._returned = self.connect(lend)
+        if self._returned is None:
+            self._left()
+
+    def encode(self, frames: list[bytes]) -> bytes:
+        """One chunk."""
+        data = b"".join(frames)
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    def finish(self) -> None:
+        """Ends the response, and the connection when that is written."""
+        if self._transport is not None:
+            self._transport.write(b"0\r\n\r\n")
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As of asyncio's protocols."""
+        self._left()
+        if self._returned is not None:
+            self._returned()
+
+
 class HeldResponse:
     """One held response: first the replay, then what is live."""
+
+    __slots__ = (
+        "_bridge", "_channels", "_checked", "_grant", "_request", "_slot", "_subscriber", "_worker"
+    )  # fmt: skip
 
     def __init__(
         self, worker: Worker, bridge: Bridge, instructions: Hold, request: bytes | None = None
@@ -57,13 +100,17 @@ class HeldResponse:
         self._grant = Grant.load(instructions.grant)
         self._subscriber = EventStream(limit=settings.STREAM_BUFFER)
 
-    async def run(self, response: Response, receive: Receive, send: Send) -> None:
-        """Goes on with a response until either side leaves."""
-        remember = partial(
-            self._remember, self._worker.guard.memory.shared(tuple(response.headers))
-        )
+    async def run(
+        self, response: Response, receive: Receive, send: Send, lend: Lend | None = None
+    ) -> None:
+        """Goes on with a response until either side leaves; or, where the server lends its
+        connection, until the stream is live and needs nobody any more."""
+        leaving = partial(self._remember, self._worker.guard.memory.shared(tuple(response.headers)))
+        if lend is not None:
+            await self._hand_over(response, send, lend, leaving)
+            return
         sending, receiving = self._send(response, send), _disconnected(receive)
-        await hold(self._worker, self._subscriber, self._slot, sending, receiving, remember)
+        await hold(self._worker, self._subscriber, self._slot, sending, receiving, leaving)
 
     def _remember(self, headers: Headers) -> None:
         """Has the same request answered from memory for a while, if all of its rights still hold
@@ -78,6 +125,24 @@ class HeldResponse:
             opened = Opened(tuple(sorted(self._channels)), self._grant, headers)
             self._worker.guard.memory.remember(self._request, opened)
 
+    async def _hand_over(
+        self, response: Response, send: Send, lend: Lend, leaving: Callable[[], None]
+    ) -> None:
+        async def pass_on(frames: list[bytes]) -> None:
+            async with asyncio.timeout(float(settings.STALL_TIMEOUT)):
+                await send(body(b"".join(frames)))
+
+        place = Place(self._worker, self._subscriber, self._slot, self._subscriber.abort, leaving)
+        wire = StreamWire(self._worker.flusher, self._subscriber, place.leave)
+        try:
+            await self._begin(response, send, pass_on)
+        except TimeoutError:
+            self._subscriber.abort()
+        except BaseException:
+            place.leave()
+            raise
+        wire.open(lend)
+
     async def _send(self, response: Response, send: Send) -> None:
         subscriber = self._subscriber
 
@@ -85,18 +150,17 @@ class HeldResponse:
             await send(body(b"".join(frames)))
 
         writer = Writer(subscriber, pass_on)
-        await send(start(response))
-        await send(body(response.body))
-        await self._catch_up(writer)
-        self._worker.guard.welcome(subscriber, self._checked)
-        if self._worker.draining:
-            subscriber.retire()
+        await self._begin(response, send, writer.send)
         await writer.run()
         if not subscriber.cut:
             await send(body(b"", more=False))
 
-    async def _catch_up(self, writer: Writer[bytes]) -> None:
-        """What is sent here waits for the reader."""
+    async def _begin(
+        self, response: Response, send: Send, pass_on: Callable[[list[bytes]], Awaitable[None]]
+    ) -> None:
+        """What is sent here waits for the reader. At the end, the stream is live."""
+        await send(start(response))
+        await send(body(response.body))
         channels, subscription = self._channels, Subscription(self._checked, self._grant)
         hub = self._worker.hub
         async for page in catch_up(
@@ -106,9 +170,12 @@ class HeldResponse:
             if page.reset:
                 frames = [sse.stream_reset(page.upto, sorted(channels), page.reset)]
             if frames:
-                await writer.send(frames)
+                await pass_on(frames)
             subscription.position = page.upto
         hub.subscribe(self._subscriber, channels, subscription)
+        self._worker.guard.welcome(self._subscriber, self._checked)
+        if self._worker.draining:
+            self._subscriber.retire()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -12,7 +12,7 @@ from realtime.events import EventId
 from realtime.exceptions import PositionLost
 from realtime.hub import Hub
 from realtime.stream import Opening, reset
-from realtime.subscriber import Frame, Subscriber
+from realtime.subscriber import AnySubscriber, Frame, Subscriber
 from realtime.worker import Worker
 
 
@@ -20,27 +20,52 @@ def _nothing() -> None:
     """Nobody wants to know."""
 
 
+class Place:
+    """What a connection has in its worker: a turn for keep-alives, a slot, its subscriptions."""
+
+    __slots__ = ("_attended", "_leaving", "_slot", "_subscriber", "_worker")
+
+    def __init__(
+        self,
+        worker: Worker,
+        subscriber: AnySubscriber,
+        slot: int,
+        cut: Callable[[], object],
+        leaving: Callable[[], None] = _nothing,
+    ) -> None:
+        """`cut` is called to break a connection that stalls; `leaving` while the subscriber is
+        still one, in the same step in which it ends to be."""
+        self._worker = worker
+        self._subscriber = subscriber
+        self._slot = slot
+        self._leaving = leaving
+        self._attended = worker.attend(subscriber, cut)
+        worker.slots.hold(slot)
+
+    def leave(self) -> None:
+        """To be called once, when the connection has ended: then nothing of it is left."""
+        self._attended()
+        self._worker.slots.give_back(self._slot)
+        self._leaving()
+        self._worker.hub.unsubscribe(self._subscriber)
+
+
 async def hold(
     worker: Worker,
-    subscriber: Subscriber[Frame],
+    subscriber: AnySubscriber,
     slot: int,
     sending: Coroutine[Any, Any, None],
     receiving: Coroutine[Any, Any, None],
     leaving: Callable[[], None] = _nothing,
 ) -> None:
-    """Runs the two sides of a connection until either ends; then nothing of it is left. `leaving`
-    is called while the subscriber is still one, in the same step."""
+    """Runs the two sides of a connection until either ends; `leaving` as of `Place`."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(sending), loop.create_task(receiving)]
-    attended = worker.attend(subscriber, tasks[0])
-    free = worker.slots.hold(slot)
+    place = Place(worker, subscriber, slot, tasks[0].cancel, leaving)
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        attended()
-        free()
-        leaving()
-        worker.hub.unsubscribe(subscriber)
+        place.leave()
         for task in tasks:
             task.cancel()
         for task in tasks:

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import NamedTuple
 
 from django.db import DatabaseError, InterfaceError
@@ -85,14 +83,14 @@ class Slots:
         found = [next(slots) if grant in holding else None for grant in grants]
         return [None if slot is None else Taken(slot, head) for slot in found]
 
-    def give_back(self, slot: int) -> None:
-        """Frees a slot that is not held after all."""
-        self._free(slot)
-
-    def hold(self, slot: int) -> Callable[[], None]:
-        """Keeps a slot that `quotas` has given; answers what gives it back."""
+    def hold(self, slot: int) -> None:
+        """Keeps a slot that `quotas` has given."""
         self.quotas.hold(slot)
-        return partial(self._free, slot)
+
+    def give_back(self, slot: int) -> None:
+        """Frees a slot, held or not."""
+        self.quotas.free(slot)
+        self._wake.set()
 
     async def keep(self) -> None:
         """Tells the database, for ever, what has come and gone."""
@@ -112,7 +110,3 @@ class Slots:
         """Gives everything back."""
         with suppress(DatabaseError, InterfaceError):
             await self._desk.run(self.quotas.leave)
-
-    def _free(self, slot: int) -> None:
-        self.quotas.free(slot)
-        self._wake.set()

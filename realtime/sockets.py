@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import struct
 from typing import Any
 
 from realtime import codes, frames
@@ -9,6 +10,7 @@ from realtime.conf import settings
 from realtime.events import Event, EventId
 from realtime.members import version
 from realtime.subscriber import Subscriber
+from realtime.wire import Flusher, Lend, Wire
 
 FORBIDDEN = "You may not read this channel any more."
 
@@ -85,3 +87,51 @@ class Socket(Subscriber[str]):
         if not self.ended:
             self.code, self.reason = code, reason
             self.end()
+
+
+class SocketWire(Wire[str]):
+    """Writes messages to a connection whose other half the server goes on reading."""
+
+    __slots__ = ("_finished", "_flushed", "_lend")
+
+    def __init__(self, flusher: Flusher, socket: Socket, lend: Lend) -> None:
+        super().__init__(flusher, socket)
+        self._lend = lend
+        self._finished = asyncio.Event()
+        self._flushed: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Writes until there will be no more; raises ConnectionResetError if the connection is
+        lost already."""
+        if self.connect(self._lend) is None:
+            raise ConnectionResetError
+        await self._finished.wait()
+
+    async def flushed(self) -> None:
+        """Returns once everything that was written is sent, for whoever has much to write."""
+        while self._subscriber.frames or self._blocked:
+            self._flushed = self._flushed or asyncio.get_running_loop().create_future()
+            await self._flushed
+
+    def flush(self, encoded: dict[Any, bytes]) -> None:
+        super().flush(encoded)
+        if self._flushed is not None and not (self._subscriber.frames or self._blocked):
+            self._flushed.set_result(None)
+            self._flushed = None
+
+    def encode(self, frames: list[str]) -> bytes:
+        return b"".join(map(_text_frame, frames))
+
+    def finish(self) -> None:
+        self._finished.set()
+
+
+def _text_frame(text: str) -> bytes:
+    """A whole text message as a server sends it: RFC 6455, section 5.2."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from realtime import codes
+from realtime import codes, wire
 from realtime.bridge import Bridge, Message, Receive, Response, Scope, Send, body, start
 from realtime.conf import pusher_app
 from realtime.conversation import Conversation, close
@@ -73,7 +73,8 @@ async def serve(worker: Worker, bridge: Bridge, scope: Scope, receive: Receive, 
         elif admission.code:
             await _send_away(admission.code, admission.reason, send)
         else:
-            await Conversation(worker, bridge, app).run(admission.slot, receive, send)
+            lend = wire.lender(scope)
+            await Conversation(worker, bridge, app).run(admission.slot, receive, send, lend)
 
 
 async def _refuse(response: Response, scope: Scope, send: Send) -> None:

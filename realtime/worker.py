@@ -20,6 +20,7 @@ from realtime.feeder import Feeders
 from realtime.guard import Guard
 from realtime.hub import Hub, jittered
 from realtime.subscriber import AnySubscriber
+from realtime.wire import Flusher
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Worker:
         self.watchlists = self._books.watchlists
         self.draining = False
         self._loop = asyncio.get_running_loop()
+        self.flusher = Flusher()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
         self._feeders = Feeders()
@@ -52,7 +54,7 @@ class Worker:
         # one for each kind, so that a check of thousands, or pruning, never delays another.
         self._checks = ThreadPoolExecutor(4, thread_name_prefix="realtime-checks")
         self._moved = asyncio.Event()
-        self._slots: list[dict[AnySubscriber, asyncio.Task[Any]]] = [{} for _ in range(_SLOTS)]
+        self._slots: list[dict[AnySubscriber, Callable[[], object]]] = [{} for _ in range(_SLOTS)]
         self._next_slot = 0
         self._lag: tuple[int, float] | None = None
         self._looking: asyncio.TimerHandle | None = None
@@ -91,12 +93,12 @@ class Worker:
         await self._books.close()
         self._checks.shutdown()
 
-    def attend(self, subscriber: AnySubscriber, task: "asyncio.Task[Any]") -> Callable[[], None]:
-        """Gives a subscriber its turn for keep-alives; `task` is cancelled if its transport stalls.
+    def attend(self, subscriber: AnySubscriber, cut: Callable[[], object]) -> Callable[[], None]:
+        """Gives a subscriber its turn for keep-alives; `cut` is called if its transport stalls.
         Answers what ends that."""
         slot = self._slots[self._next_slot]
         self._next_slot = (self._next_slot + 1) % _SLOTS
-        slot[subscriber] = task
+        slot[subscriber] = cut
         return partial(slot.__delitem__, subscriber)
 
     async def reaches(self, position: EventId) -> bool:
@@ -201,10 +203,10 @@ class Worker:
         while True:
             await asyncio.sleep(step)
             slot = (slot + 1) % _SLOTS
-            for subscriber, task in list(self._slots[slot].items()):
+            for subscriber, cut in list(self._slots[slot].items()):
                 if self._is_stalled(subscriber):
                     subscriber.abort()
-                    task.cancel()
+                    cut()
                 else:
                     # Not the hub's position for one that is still reading the log, which would be
                     # sent past what it lacks, nor for one that has read further, and be sent back.

@@ -1,0 +1,91 @@
+"""gunicorn's ASGI worker, which lends its connections for direct delivery.
+
+``worker_class = "realtime.gunicorn.Worker"``. It relies on a few inner names of gunicorn's; where
+one of them is missing, connections are not lent and everything goes through ASGI's `send`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+from realtime.bridge import Scope
+from realtime.wire import EXTENSION, Loan, Wire
+
+
+def _nothing() -> None:
+    """gunicorn sees by itself that the connection is lost."""
+
+
+class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+    """One connection of HTTP/1, which may be lent once an answer has begun."""
+
+    _closed: bool
+    _wire: Wire[Any] | None = None
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        scope: Scope = super()._build_http_scope(request, sockname, peername)
+        # Without chunks, as before HTTP/1.1 and behind uwsgi, an answer is framed in another way.
+        if request.version >= (1, 1) and request.method != "HEAD" and not self._uses_uwsgi:
+            scope.setdefault("extensions", {})[EXTENSION] = self._give
+        return scope
+
+    def _build_websocket_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        scope: Scope = super()._build_websocket_scope(request, sockname, peername)
+        scope.setdefault("extensions", {})[EXTENSION] = self._share
+        return scope
+
+    def _give(self, wire: Wire[Any]) -> Loan | None:
+        """Lends the connection for good: nothing of this object and its request is needed any
+        more. From now on, the wire is the transport's protocol."""
+        if self._closed or self.transport.is_closing():
+            return None
+        self._resume_reading()
+        # By this, gunicorn's own handling of the connection ends, and leaves the transport alone.
+        self._closed = True
+        self.transport.set_protocol(wire)
+        return Loan(self.transport, self.worker.give_back)
+
+    def _share(self, wire: Wire[Any]) -> Loan | None:
+        """Lends the transport for writing; what comes in is read here as ever."""
+        if self._closed or self.transport.is_closing():
+            return None
+        self._wire = wire
+        return Loan(self.transport, _nothing)
+
+    def pause_writing(self) -> None:
+        """Called by the transport when its buffer is full."""
+        super().pause_writing()
+        if self._wire is not None:
+            self._wire.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Called by the transport when there is room again."""
+        super().resume_writing()
+        if self._wire is not None:
+            self._wire.resume_writing()
+
+
+class Worker(ASGIWorker):  # type: ignore[misc]
+    """Serves by `Connection`, and listens as `backlog` says."""
+
+    def give_back(self) -> None:
+        """Called when a connection that was lent for good is lost: at the end, the worker waits
+        for those that are left."""
+        self.nr_conns -= 1
+
+    def _setup_event_loop(self) -> None:
+        super()._setup_event_loop()
+        self.loop.create_server = partial(self._create_server, self.loop.create_server)
+
+    async def _create_server(
+        self, create_server: Callable[..., Any], _: Any, **options: Any
+    ) -> asyncio.Server:
+        # The loop would listen anew, with asyncio's backlog of 100: of thousands that reconnect at
+        # once, most would wait for seconds.
+        options["backlog"] = self.cfg.backlog
+        server: asyncio.Server = await create_server(partial(Connection, self), **options)
+        return server

@@ -1,0 +1,151 @@
+"""Direct delivery: a connection's bytes go straight to its transport, without ASGI's `send`.
+
+Most of what a delivery costs is the system's write; a `send` of its own for each connection doubles
+that. A server that gives access to its connections says so in the ASGI scope, by the extension
+`EXTENSION`: `realtime.gunicorn` does. Everywhere else, `send` is used.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from typing import Any, Generic, NamedTuple
+
+from realtime import failpoints
+from realtime.subscriber import Frame, Subscriber
+
+EXTENSION = "realtime.transport"
+"""In a scope's extensions: a `Lend`."""
+
+
+class Loan(NamedTuple):
+    """A transport that somebody else's server has accepted."""
+
+    transport: asyncio.WriteTransport
+    give_back: Callable[[], None]
+    """To be called when the connection is lost."""
+
+
+Lend = Callable[["Wire[Any]"], Loan | None]
+"""Has a wire told by the transport what protocols are told; None if the connection is lost."""
+
+
+def lender(scope: MutableMapping[str, Any]) -> Lend | None:
+    """What lends the connection of an ASGI scope, where the server does that."""
+    found: Lend | None = (scope.get("extensions") or {}).get(EXTENSION)
+    return found
+
+
+_TURN = 0.01
+"""Seconds of writing after which others have their turn."""
+
+_STEP = 64
+"""Connections that are written to before the clock is looked at."""
+
+
+class Flusher:
+    """Writes to thousands of connections. What became due to one of them in a turn of the event
+    loop goes out in one write, and what is due to many is encoded once. Belongs to one loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._due: deque[Wire[Any]] = deque()
+
+    def time(self) -> float:
+        """The loop's time, in seconds."""
+        return self._loop.time()
+
+    def add(self, wire: "Wire[Any]") -> None:
+        """Has a wire flushed in the next turn."""
+        if not self._due:
+            self._loop.call_soon(self._flush)
+        self._due.append(wire)
+
+    def _flush(self) -> None:
+        encoded: dict[Any, bytes] = {}
+        due, end = self._due, self._loop.time() + _TURN
+        while due:
+            for _ in range(min(_STEP, len(due))):
+                due.popleft().flush(encoded)
+            if due and self._loop.time() > end:
+                self._loop.call_soon(self._flush)
+                return
+
+
+class Wire(ABC, Generic[Frame]):
+    """What connects a subscriber to a transport. What the transport can't pass on at once it keeps,
+    until that is more than its limit; then everything waits in the subscriber's buffer."""
+
+    __slots__ = ("_blocked", "_due", "_flusher", "_subscriber", "_transport")
+
+    def __init__(self, flusher: Flusher, subscriber: Subscriber[Frame]) -> None:
+        self._flusher = flusher
+        self._subscriber: Subscriber[Frame] = subscriber
+        self._transport: asyncio.WriteTransport | None = None
+        self._blocked = False
+        self._due = False
+
+    def connect(self, lend: Lend) -> Callable[[], None] | None:
+        """Begins to write; answers what is to be called when the connection is lost, or None if it
+        is lost already."""
+        loan = lend(self)
+        if loan is None:
+            return None
+        self._transport = loan.transport
+        self._subscriber.on_write(self._wake)
+        self._wake()
+        return loan.give_back
+
+    @abstractmethod
+    def encode(self, frames: list[Frame]) -> bytes:
+        """Frames as the connection carries them. The same for all connections of the transport."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Called when everything has been passed on that there will ever be."""
+
+    def abort(self) -> None:
+        """Breaks the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # As of asyncio's protocols
+
+    def pause_writing(self) -> None:
+        """Called when too much waits in the transport."""
+        self._blocked = True
+        self._subscriber.stalled_since = self._flusher.time()
+
+    def resume_writing(self) -> None:
+        """Called when most of it has been passed on."""
+        self._blocked = False
+        self._subscriber.stalled_since = None
+        self._wake()
+
+    # As of the flusher
+
+    def flush(self, encoded: dict[Any, bytes]) -> None:
+        """Writes what waits; `encoded` remembers what others were written in the same turn."""
+        self._due = False
+        subscriber, transport = self._subscriber, self._transport
+        if transport is None or transport.is_closing():
+            return
+        if subscriber.cut:
+            transport.abort()
+            return
+        if self._blocked:
+            return
+        if frames := subscriber.take():
+            failpoints.reach("stream.sending")
+            key = frames[0] if len(frames) == 1 else tuple(frames)
+            data = encoded.get(key)
+            if data is None:
+                data = encoded[key] = self.encode(frames)
+            transport.write(data)
+        if subscriber.ended:
+            self.finish()
+
+    def _wake(self) -> None:
+        if not self._due:
+            self._due = True
+            self._flusher.add(self)
