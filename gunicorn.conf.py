@@ -27,8 +27,8 @@ except ImproperlyConfigured as error:
 # In production a router or proxy comes in from outside; in development nobody should.
 bind = f"127.0.0.1:{port}" if debug else f"0.0.0.0:{port}"
 
-# gunicorn's own ASGI worker, as quick as uvicorn's with our bridge, and one that lends its connections
-# (docs/architecture.md).
+# gunicorn's own ASGI worker, which is as quick as uvicorn's with our bridge, made to lend its
+# connections (docs/architecture.md).
 worker_class = "realtime.gunicorn.Worker"
 
 # A worker that is told to end drains its streams at once; this bounds what other requests may take.

@@ -1,5 +1,6 @@
 """Free ports, and waiting for what will be."""
 
+import os
 import random
 import socket
 import threading
@@ -27,15 +28,26 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = DEADLIN
 def free_port() -> int:
     """A port of this machine that nobody listens on now, and that the kernel gives to nobody: one
     of those that connections are made from would be taken by the time a server is started again."""
-    ports = range(10_000, _first_ephemeral())
-    while True:
-        port = random.SystemRandom().choice(ports)
+    for port in _PORTS:
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("No port is left")
+
+
+def _ports() -> list[int]:
+    # Whoever stops for a while may have its port back: nobody else is given it meanwhile, neither
+    # here nor by another of the processes that tests are spread over.
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(10_000, _first_ephemeral())[number::count]
+    return random.SystemRandom().sample(ports, len(ports))
 
 
 def _first_ephemeral() -> int:
     with suppress(OSError):
         return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     return 32_768
+
+
+_PORTS = iter(_ports())

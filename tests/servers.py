@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +27,13 @@ ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "demo"
 START = 60.0
 """Seconds that a server may take to start, on a machine that has other things to do."""
+_FILL = """
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("demo")
+for name in ("alice", "bob"):
+    call_command("drf_create_token", name)
+"""
 
 
 def web_command() -> list[str]:
@@ -161,6 +168,13 @@ class Server:
 
     def token(self, username: str = "alice") -> str:
         """An API token of one of the demo's users."""
+        # Whoever has one need not log in: to hash a password is most of what that takes.
+        found = self.query(
+            "SELECT key FROM authtoken_token JOIN auth_user ON auth_user.id = user_id"
+            f" WHERE username = '{username}'"
+        )
+        if found:
+            return str(found[0][0])
         login = {"username": username, "password": "realtime"}
         answer = httpx.post(f"{self.url}/api/token/", json=login, timeout=DEADLINE)
         answer.raise_for_status()
@@ -191,8 +205,7 @@ def _sockets(pid: int) -> Iterator[str]:
 def database_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated database with the demo's users and lists."""
     template = Server(tmp_path_factory.mktemp("template"))
-    template.manage("migrate", "--verbosity", "0")
-    template.manage("demo")
+    template.shell(_FILL)
     with sqlite3.connect(template.database) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -216,9 +229,13 @@ def _maker(template: Path, folders: pytest.TempPathFactory) -> Iterator[Callable
     try:
         yield make
     finally:
-        # All at once: each takes a second or two.
-        with ThreadPoolExecutor(max(1, len(servers))) as pool:
-            list(pool.map(Server.stop, servers))
+        stop_all(servers)
+
+
+def stop_all(servers: Sequence[Server]) -> None:
+    """Ends servers, all at once: each takes a second or two."""
+    with ThreadPoolExecutor(max(1, len(servers))) as pool:
+        list(pool.map(Server.stop, servers))
 
 
 @pytest.fixture(scope="module")
@@ -260,9 +277,7 @@ def on_postgres(postgres: Postgres, folders: pytest.TempPathFactory) -> str:
     """A new database with the demo's users and lists; its URL."""
     if not postgres.has_template:
         url = postgres.create(TEMPLATE)
-        template = Server(folders.mktemp("template"), DATABASE_URL=url)
-        template.manage("migrate", "--verbosity", "0")
-        template.manage("demo")
+        Server(folders.mktemp("template"), DATABASE_URL=url).shell(_FILL)
         postgres.has_template = True
     return postgres.create(f"test_{uuid.uuid4().hex}", TEMPLATE)
 

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.servers import cluster, wait_until
+from tests.servers import cluster, stop_all, wait_until
 from tests.streams import Stream
 from tests.torture.faults import garbage, listeners
 
@@ -13,17 +13,16 @@ WORKERS = 2
 MANY = {"REALTIME_MAX_STREAMS_PER_USER": "500"}
 
 
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "redis"])
 def servers(request, make_server):
-    """SQLite's file alone; PostgreSQL alone; PostgreSQL and Redis."""
+    """SQLite's file alone; PostgreSQL alone; PostgreSQL and Redis. None may stop them."""
     environ = dict(MANY)
     if request.param == "redis":
         environ["REDIS_URL"] = request.getfixturevalue("redis_server").url
     postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
     found = cluster(make_server, postgres, **environ)
     yield found
-    for server in found:
-        server.stop()
+    stop_all(found)
 
 
 def holder(server, stream):
@@ -129,32 +128,37 @@ def test_a_right_that_ends_on_one_server_ends_the_streams_on_all(servers):
             assert stream.rest()[-1].event == "stream-error"
 
 
-@pytest.fixture
-def with_redis(make_server, postgres, fresh_redis):
-    """Servers with a Redis that may be killed."""
-    servers = cluster(make_server, postgres, REDIS_URL=fresh_redis.url, **MANY)
+@pytest.fixture(scope="module")
+def mortal_redis(make_redis):
+    """A Redis that tests may kill, and have to leave running."""
+    return make_redis()
+
+
+@pytest.fixture(scope="module")
+def with_redis(make_server, postgres, mortal_redis):
+    """Servers with that Redis."""
+    servers = cluster(make_server, postgres, REDIS_URL=mortal_redis.url, **MANY)
     yield servers
-    for server in servers:
-        server.stop()
+    stop_all(servers)
 
 
 @pytest.mark.parametrize("fault", ["kill", "freeze"])
-def test_without_redis_all_goes_on_and_with_it_again_too(with_redis, fresh_redis, board_of, fault):
+def test_without_redis_all_goes_on_and_with_it_again_too(with_redis, mortal_redis, board_of, fault):
     board = board_of(with_redis)
-    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen")
-    getattr(fresh_redis, fault)()
+    wait_until(lambda: listeners(mortal_redis) == SERVERS * WORKERS, "all workers to listen")
+    getattr(mortal_redis, fault)()
     board.write(10)
     board.check()
-    fresh_redis.start() if fault == "kill" else fresh_redis.thaw()
-    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen again")
+    mortal_redis.start() if fault == "kill" else mortal_redis.thaw()
+    wait_until(lambda: listeners(mortal_redis) == SERVERS * WORKERS, "all workers to listen again")
     board.write(10)
     board.check()
 
 
-def test_messages_that_are_none_change_nothing(with_redis, fresh_redis, board_of):
+def test_messages_that_are_none_change_nothing(with_redis, mortal_redis, board_of):
     board = board_of(with_redis)
-    wait_until(lambda: listeners(fresh_redis) == SERVERS * WORKERS, "all workers to listen")
-    with closing(fresh_redis.connect()) as client:
+    wait_until(lambda: listeners(mortal_redis) == SERVERS * WORKERS, "all workers to listen")
+    with closing(mortal_redis.connect()) as client:
         (topic,) = client.pubsub_channels()
         for message in garbage(board.channel):
             client.publish(topic, message)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle.chaos import Lane, Processes, Services
 from tests.oracle.trial import STREAMS, Trial, cluster
-from tests.servers import wait_until
+from tests.servers import stop_all, wait_until
 from tests.torture.faults import Points
 
 MUTATIONS, REPLICAS = 1000, 8
@@ -46,6 +46,5 @@ def test_replicas_equal_the_database_after_one_fault_of_each_kind(
     verdict = trial.end()
     tell(trial, verdict)
     verdict.check()
-    for server in servers:
-        assert "stopping the process" not in server.log
-        server.stop()
+    assert not any("stopping the process" in server.log for server in servers)
+    stop_all(servers)

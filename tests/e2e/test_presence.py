@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from realtime.signatures import App
 from tests.hooks import Hook
 from tests.ports import DEADLINE, wait_until
+from tests.servers import stop_all
 from tests.streams import Stream
 
 APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
@@ -40,8 +41,7 @@ def servers(request, make_server, hook):
     first = make_server(postgres, **environ)
     found = [first, make_server(DATABASE_URL=first.environ["DATABASE_URL"], **environ)]
     yield found
-    for server in found:
-        server.stop()
+    stop_all(found)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from contextlib import closing
 
 from tests.rights import Scene
-from tests.servers import cluster
+from tests.servers import cluster, stop_all
 
 
 def test_whatever_ends_a_right_ends_its_streams_on_all_workers(make_server):
@@ -11,5 +11,4 @@ def test_whatever_ends_a_right_ends_its_streams_on_all_workers(make_server):
     with closing(Scene(servers)) as scene:
         scene.play()
         assert not scene.faults()
-    for server in servers:
-        server.stop()
+    stop_all(servers)

@@ -96,10 +96,12 @@ def upsert(machine: Any, n: int, m: int) -> None:
     """In bulk: one is there already, another may be too."""
     for item in machine.items(n):
         known, new = machine.mark(), machine.mark()
+        # PostgreSQL refuses to be told the same row twice.
+        others = [pk for pk in range(10**9, 10**9 + 4) if pk != item.pk]
         TodoItem.objects.bulk_create(
             [
                 TodoItem(id=item.pk, todo_list_id=item.todo_list_id, text=known, position=1),
-                TodoItem(todo_list_id=item.todo_list_id, text=new, position=2, id=10**9 + m % 4),
+                TodoItem(todo_list_id=item.todo_list_id, text=new, position=2, id=others[m % 3]),
             ],
             update_conflicts=True,
             unique_fields=["id"],
