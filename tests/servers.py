@@ -89,7 +89,7 @@ class Server:
         """The rows that an SQL statement answers, read by a connection of its own."""
         url = self.environ["DATABASE_URL"]
         connect = sqlite3.connect if url.startswith("sqlite") else psycopg.connect
-        target = self.database if url.startswith("sqlite") else url
+        target = url.removeprefix("sqlite:///")
         with closing(connect(target)) as connection:
             return list(connection.execute(statement).fetchall())
 
