@@ -20,6 +20,10 @@ from realtime.worker import Worker
 FORBIDDEN = "You may not read these channels any more."
 
 
+def _nothing() -> None:
+    """It has been left already."""
+
+
 class EventStream(Subscriber[bytes]):
     """An open stream, which speaks in Server-Sent Events."""
 
@@ -51,7 +55,7 @@ class StreamWire(Wire[bytes], asyncio.Protocol):
     __slots__ = ("_left", "_returned")
 
     def __init__(self, flusher: Flusher, subscriber: EventStream, left: Callable[[], None]) -> None:
-        """`left` is called once, when the connection is lost."""
+        """`left` is called once, when nothing more will be written."""
         super().__init__(flusher, subscriber)
         self._left = left
         self._returned: Callable[[], None] | None = None
@@ -60,7 +64,7 @@ class StreamWire(Wire[bytes], asyncio.Protocol):
         """Goes on with a response that has begun."""
         self._returned = self.connect(lend)
         if self._returned is None:
-            self._left()
+            self._leave()
 
     def encode(self, frames: list[bytes]) -> bytes:
         """One chunk."""
@@ -72,12 +76,18 @@ class StreamWire(Wire[bytes], asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(b"0\r\n\r\n")
             self._transport.close()
+        # Not when the connection is lost: one whose reader takes nothing may stay for long.
+        self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As of asyncio's protocols."""
-        self._left()
+        self._leave()
         if self._returned is not None:
             self._returned()
+
+    def _leave(self) -> None:
+        left, self._left = self._left, _nothing
+        left()
 
 
 class HeldResponse:

@@ -116,7 +116,9 @@ class SocketWire(Wire[str]):
     def flush(self, encoded: dict[Any, bytes]) -> None:
         super().flush(encoded)
         if self._flushed is not None and not (self._subscriber.frames or self._blocked):
-            self._flushed.set_result(None)
+            # Who waited may have been cancelled, and this with it.
+            if not self._flushed.done():
+                self._flushed.set_result(None)
             self._flushed = None
 
     def encode(self, frames: list[str]) -> bytes:

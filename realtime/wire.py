@@ -6,6 +6,7 @@ that. A server that gives access to its connections says so in the ASGI scope, b
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, MutableMapping
@@ -13,6 +14,8 @@ from typing import Any, Generic, NamedTuple
 
 from realtime import failpoints
 from realtime.subscriber import Frame, Subscriber
+
+logger = logging.getLogger(__name__)
 
 EXTENSION = "realtime.transport"
 """In a scope's extensions: a `Lend`."""
@@ -66,10 +69,18 @@ class Flusher:
         due, end = self._due, self._loop.time() + _TURN
         while due:
             for _ in range(min(_STEP, len(due))):
-                due.popleft().flush(encoded)
+                self._flush_one(due.popleft(), encoded)
             if due and self._loop.time() > end:
                 self._loop.call_soon(self._flush)
                 return
+
+    def _flush_one(self, wire: "Wire[Any]", encoded: dict[Any, bytes]) -> None:
+        # What goes wrong with one connection must not be the end of all others.
+        try:
+            wire.flush(encoded)
+        except Exception:
+            logger.exception("A connection can't be written to, and is broken off")
+            wire.abort()
 
 
 class Wire(ABC, Generic[Frame]):
@@ -105,7 +116,7 @@ class Wire(ABC, Generic[Frame]):
         """Called when everything has been passed on that there will ever be."""
 
     def abort(self) -> None:
-        """Breaks the connection."""
+        """Breaks the connection off; the client will resume where it was."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -131,7 +142,7 @@ class Wire(ABC, Generic[Frame]):
         if transport is None or transport.is_closing():
             return
         if subscriber.cut:
-            transport.abort()
+            self.abort()
             return
         if self._blocked:
             return

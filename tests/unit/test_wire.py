@@ -185,6 +185,56 @@ def test_nothing_is_written_to_a_connection_that_is_lost():
     run(main)
 
 
+def test_what_goes_wrong_with_one_connection_is_not_the_end_of_others(caplog):
+    async def main():
+        flusher, broken, sound = Flusher(), Transport(), Transport()
+        broken.write = None
+        one, other = stream(flusher, broken), stream(flusher, sound)
+        for _ in range(2):
+            one.write(b"x")
+            other.write(b"x")
+            await turns()
+        assert broken.state == "aborted"
+        assert sound.writes == [b"1\r\nx\r\n"] * 2
+
+    run(main)
+    assert "is broken off" in caplog.text
+
+
+def test_a_stream_that_has_ended_is_left_though_its_reader_takes_nothing():
+    async def main():
+        transport, left = Transport(), []
+        subscriber = stream(Flusher(), transport, lambda: left.append(True))
+        subscriber.end()
+        await turns()
+        assert (transport.state, left) == ("closed", [True])
+        transport.wire.connection_lost(None)
+        assert left == [True]
+
+    run(main)
+
+
+def test_whoever_waited_for_a_websocket_may_have_given_up():
+    async def main():
+        transport = Transport(limit=10)
+        one = Socket(limit=1000, socket_id="1.1")
+        wire = SocketWire(Flusher(), one, transport.lend)
+        running = asyncio.create_task(wire.run())
+        await turns()
+        one.write("x" * 20)
+        waiting = asyncio.create_task(wire.flushed())
+        await turns()
+        waiting.cancel()
+        await turns()
+        one.write("y")
+        transport.empty()
+        await turns()
+        assert (transport.state, transport.writes[-1]) == ("open", b"\x81\x01y")
+        running.cancel()
+
+    run(main)
+
+
 def test_a_connection_that_is_lost_before_it_is_lent_is_left_at_once():
     async def main():
         left = []
