@@ -200,13 +200,20 @@ def test_a_right_that_has_ended_gives_no_more_although_its_end_is_still_on_its_w
     asyncio.run(main())
 
 
-def test_a_right_in_doubt_is_not_remembered(channel, token, monkeypatch):
+@pytest.fixture
+def undecided(monkeypatch):
+    """Whether rights have been lost is not answered until this event is set."""
     answer = threading.Event()
 
     def hang(held):
         answer.wait(DEADLINE)
         return [frozenset() for _ in held]
 
+    monkeypatch.setattr(rights, "lost", hang)
+    return answer
+
+
+def test_a_right_in_doubt_is_not_remembered(channel, token, undecided, monkeypatch):
     async def main():
         async with running(channel, token) as site:
             worker = site.application._worker
@@ -220,19 +227,12 @@ def test_a_right_in_doubt_is_not_remembered(channel, token, monkeypatch):
             monkeypatch.setattr(worker.hub, "subscribe", doubt)
             await site.visit()
             assert not len(site.memory)
-            answer.set()
+            undecided.set()
 
-    monkeypatch.setattr(rights, "lost", hang)
     asyncio.run(main())
 
 
-def test_all_who_wait_to_be_asked_about_are_in_doubt(channel, token, monkeypatch):
-    answer = threading.Event()
-
-    def hang(held):
-        answer.wait(DEADLINE)
-        return [frozenset() for _ in held]
-
+def test_all_who_wait_to_be_asked_about_are_in_doubt(channel, token, undecided, monkeypatch):
     async def main():
         async with running(channel, token) as site:
             watch, hub = site.application._worker.guard, site.application._worker.hub
@@ -242,11 +242,10 @@ def test_all_who_wait_to_be_asked_about_are_in_doubt(channel, token, monkeypatch
             watch._suspect(crowd)
             await until(lambda: watch._asked)
             assert all(watch.doubts(one) for one in crowd)
-            answer.set()
+            undecided.set()
             await until(lambda: not any(watch.doubts(one) for one in crowd))
 
     monkeypatch.setattr(guard, "_AT_ONCE", 1)
-    monkeypatch.setattr(rights, "lost", hang)
     asyncio.run(main())
 
 

@@ -62,6 +62,15 @@ async def turns(count=3):
         await asyncio.sleep(0)
 
 
+async def stalled(**options):
+    """A transport that is full, and the subscriber who has filled it."""
+    transport = Transport(limit=10)
+    subscriber = stream(Flusher(), transport, **options)
+    subscriber.write(b"x" * 20)
+    await turns()
+    return transport, subscriber
+
+
 def test_what_is_due_together_goes_out_in_one_write_as_one_chunk():
     async def main():
         transport = Transport()
@@ -111,10 +120,7 @@ def test_others_have_their_turn_before_all_is_written():
 
 def test_while_the_transport_is_full_all_waits_in_the_subscriber():
     async def main():
-        transport = Transport(limit=10)
-        subscriber = stream(Flusher(), transport)
-        subscriber.write(b"x" * 20)
-        await turns()
+        transport, subscriber = await stalled()
         assert subscriber.stalled_since is not None
         subscriber.write(b"y")
         subscriber.write(b"z")
@@ -130,10 +136,7 @@ def test_while_the_transport_is_full_all_waits_in_the_subscriber():
 
 def test_who_leaves_too_much_unread_is_cut_without_another_word():
     async def main():
-        transport = Transport(limit=10)
-        subscriber = stream(Flusher(), transport, limit=100)
-        subscriber.write(b"x" * 20)
-        await turns()
+        transport, subscriber = await stalled(limit=100)
         subscriber.write(b"y" * 101)
         await turns()
         assert (transport.state, len(transport.writes)) == ("aborted", 1)
@@ -156,10 +159,7 @@ def test_a_burst_beyond_the_limit_is_for_whoever_keeps_up():
 
 def test_the_end_comes_after_all_that_waits():
     async def main():
-        transport = Transport(limit=10)
-        subscriber = stream(Flusher(), transport)
-        subscriber.write(b"x" * 20)
-        await turns()
+        transport, subscriber = await stalled()
         subscriber.write(b"last")
         subscriber.end()
         await turns()
