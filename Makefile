@@ -1,6 +1,8 @@
 # `make help` lists the targets. Everything is installed into .venv; PYTHON chooses what makes it.
 PYTHON ?= python3
 PORT ?= 8000
+# Tests wait more than they compute: a little more than there are cores.
+PROCESSES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 # Node from elsewhere brings an npm of its own, beside which Debian's can't be installed.
@@ -25,7 +27,7 @@ run: $(VENV)/.run ## Set up everything and serve on http://127.0.0.1:$PORT, with
 	@DEBUG=1 exec $(BIN)/gunicorn api.asgi:application
 
 test: $(VENV)/.dev debian $(CLIENTS) ## Set up everything that the tests need, and run them all.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 torture: $(VENV)/.dev debian ## Every fault at full size; the figures go to docs/reliability.md. ARGS="-k herd" for one.
 	$(BIN)/python -m pytest tests/torture --timeout 900 $(ARGS); status=$$?; \

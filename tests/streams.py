@@ -17,7 +17,7 @@ PROTOCOL = ("stream-open", "stream-reset", "stream-error", "keep-alive")
 
 
 class Ended(Exception):
-    """The stream has ended."""
+    """The stream has ended; says why, as far as its reader knows."""
 
 
 class Stream:
@@ -35,6 +35,7 @@ class Stream:
     ) -> None:
         self.last_event_id = last_event_id
         self.response: httpx.Response | None = None
+        self._reason = "in good order"
         self._queue: queue.Queue[ServerSentEvent | None] = queue.Queue()
         headers = {"Authorization": f"Token {token}"} if token else {}
         if last_event_id:
@@ -51,8 +52,8 @@ class Stream:
                 source.response.raise_for_status()
                 for event in source.iter_sse():
                     self._queue.put(event)
-        except (httpx.TransportError, httpx.HTTPStatusError, httpx.StreamError):
-            pass
+        except (httpx.TransportError, httpx.HTTPStatusError, httpx.StreamError) as error:
+            self._reason = repr(error)
         finally:
             self._client.close()
             self._queue.put(None)
@@ -65,7 +66,7 @@ class Stream:
             raise AssertionError(f"No event came within {timeout:g} s") from None
         if event is None:
             self._queue.put(None)
-            raise Ended
+            raise Ended(self._reason)
         if event.id:
             self.last_event_id = event.id
         return event
@@ -75,6 +76,19 @@ class Stream:
         event = self.next()
         assert event.event == "stream-open", event
         return self
+
+    @classmethod
+    def reopened(cls, *arguments: Any, **options: Any) -> Self:
+        """A stream that is open, tried again until it is, as an EventSource does it: whoever comes
+        back while a proxy or a server still starts may be sent away, but not by an error."""
+        while True:
+            stream = cls(*arguments, **options)
+            try:
+                return stream.opened()
+            except Ended:
+                stream.close()
+                if stream.response is not None and stream.response.status_code != 200:
+                    raise
 
     def until(self, wanted: Callable[[ServerSentEvent], bool]) -> list[ServerSentEvent]:
         """All events up to the first that is wanted, without keep-alives."""

@@ -376,8 +376,9 @@ def test_a_stream_that_ends_while_django_is_away_is_resumed(own_lists):
     item = f"TodoItem.objects.create(todo_list_id={two}, text='meanwhile')"
     server.shell(f"from todos.models import TodoItem; {item}")
     server.start()
-    with Stream(pushpin.url, names, token=token, last_event_id=stream.last_event_id) as stream:
-        stream.opened()
+    with Stream.reopened(
+        pushpin.url, names, token=token, last_event_id=stream.last_event_id
+    ) as stream:
         with server.client() as alice:
             add(alice, one, "after")
         assert texts(stream, 2) == ["meanwhile", "after"]
@@ -412,10 +413,9 @@ def test_pushpin_may_be_restarted(own_lists):
         assert all(event.event == "keep-alive" for event in stream.rest())
     add(alice, one, "meanwhile")
     pushpin.start()
-    with Stream(
+    with Stream.reopened(
         pushpin.url, [channel(one)], token=server.token(), last_event_id=stream.last_event_id
     ) as stream:
-        stream.opened()
         add(alice, one, "after")
         assert texts(stream, 2) == ["meanwhile", "after"]
 
