@@ -29,8 +29,7 @@ class EventStream(Subscriber[bytes]):
 
     __slots__ = ()
 
-    def encode(self, event: Event) -> bytes:
-        return sse.encode(event)
+    encode = staticmethod(sse.encode)
 
     def forbid(self, channels: list[str]) -> None:
         self.write(sse.stream_error("forbidden", FORBIDDEN, channels))

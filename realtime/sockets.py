@@ -44,14 +44,19 @@ class Socket(Subscriber[str]):
     def grants(self) -> set[Any]:
         return super().grants | ({self.grant} if self.grant is not None else set())
 
-    def encode(self, event: Event) -> str:
-        return frames.encode(event)
+    encode = staticmethod(frames.encode)
 
     def replay(self, event: Event) -> None:
         """Writes an event, unless the client knows it, or has caused it itself."""
+        if event.exclude and event.exclude == self.socket_id:
+            return
+        if self.versions and self._knows(event):
+            return
+        self.write(self.encode(event))
+
+    def _knows(self, event: Event) -> bool:
         known = self.versions.get(event.channel)
-        if known is None or (version(event) or known + 1) > known:
-            super().replay(event)
+        return known is not None and (version(event) or known + 1) <= known
 
     def forbid(self, channels: list[str]) -> None:
         for channel in channels:
@@ -92,13 +97,12 @@ class Socket(Subscriber[str]):
 class SocketWire(Wire[str]):
     """Writes messages to a connection whose other half the server goes on reading."""
 
-    __slots__ = ("_finished", "_flushed", "_lend")
+    __slots__ = ("_finished", "_lend")
 
     def __init__(self, flusher: Flusher, socket: Socket, lend: Lend) -> None:
         super().__init__(flusher, socket)
         self._lend = lend
         self._finished = asyncio.Event()
-        self._flushed: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Writes until there will be no more; raises ConnectionResetError if the connection is
@@ -106,20 +110,6 @@ class SocketWire(Wire[str]):
         if self.connect(self._lend) is None:
             raise ConnectionResetError
         await self._finished.wait()
-
-    async def flushed(self) -> None:
-        """Returns once everything that was written is sent, for whoever has much to write."""
-        while self._subscriber.frames or self._blocked:
-            self._flushed = self._flushed or asyncio.get_running_loop().create_future()
-            await self._flushed
-
-    def flush(self, encoded: dict[Any, bytes]) -> None:
-        super().flush(encoded)
-        if self._flushed is not None and not (self._subscriber.frames or self._blocked):
-            # Who waited may have been cancelled, and this with it.
-            if not self._flushed.done():
-                self._flushed.set_result(None)
-            self._flushed = None
 
     def encode(self, frames: list[str]) -> bytes:
         return b"".join(map(_text_frame, frames))

@@ -105,17 +105,16 @@ class Subscriber(ABC, Generic[Frame]):
 
     def deliver(self, event: Event) -> None:
         """Writes an event of one of its channels, unless the subscriber has got it already."""
-        if event.id is not None:
+        if (position := event.id) is not None:
             subscription = self.channels[event.channel]
-            if event.id.seq <= subscription.position.seq:
+            if position.seq <= subscription.position.seq:
                 return
-            subscription.position = event.id
+            subscription.position = position
         self.replay(event)
 
     def replay(self, event: Event) -> None:
-        """Writes an event of one of its channels, unless the connection itself caused it."""
-        if not event.exclude or event.exclude != self.socket_id:
-            self.write(self.encode(event))
+        """Writes an event of one of its channels, unless the connection has no use for it."""
+        self.write(self.encode(event))
 
     def write(self, frame: Frame) -> None:
         """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""

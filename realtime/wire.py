@@ -69,25 +69,23 @@ class Flusher:
         due, end = self._due, self._loop.time() + _TURN
         while due:
             for _ in range(min(_STEP, len(due))):
-                self._flush_one(due.popleft(), encoded)
+                wire = due.popleft()
+                try:
+                    wire.flush(encoded)
+                except Exception:
+                    # What goes wrong with one connection must not be the end of all others.
+                    logger.exception("A connection can't be written to, and is broken off")
+                    wire.abort()
             if due and self._loop.time() > end:
                 self._loop.call_soon(self._flush)
                 return
-
-    def _flush_one(self, wire: "Wire[Any]", encoded: dict[Any, bytes]) -> None:
-        # What goes wrong with one connection must not be the end of all others.
-        try:
-            wire.flush(encoded)
-        except Exception:
-            logger.exception("A connection can't be written to, and is broken off")
-            wire.abort()
 
 
 class Wire(ABC, Generic[Frame]):
     """What connects a subscriber to a transport. What the transport can't pass on at once it keeps,
     until that is more than its limit; then everything waits in the subscriber's buffer."""
 
-    __slots__ = ("_blocked", "_due", "_flusher", "_subscriber", "_transport")
+    __slots__ = ("_blocked", "_due", "_flushed", "_flusher", "_subscriber", "_transport")
 
     def __init__(self, flusher: Flusher, subscriber: Subscriber[Frame]) -> None:
         self._flusher = flusher
@@ -95,6 +93,7 @@ class Wire(ABC, Generic[Frame]):
         self._transport: asyncio.WriteTransport | None = None
         self._blocked = False
         self._due = False
+        self._flushed: asyncio.Future[None] | None = None
 
     def connect(self, lend: Lend) -> Callable[[], None] | None:
         """Begins to write; answers what is to be called when the connection is lost, or None if it
@@ -114,6 +113,12 @@ class Wire(ABC, Generic[Frame]):
     @abstractmethod
     def finish(self) -> None:
         """Called when everything has been passed on that there will ever be."""
+
+    async def flushed(self) -> None:
+        """Returns once everything that was written is sent, for whoever has much to write."""
+        while self._subscriber.frames or self._blocked:
+            self._flushed = self._flushed or asyncio.get_running_loop().create_future()
+            await self._flushed
 
     def abort(self) -> None:
         """Breaks the connection off; the client will resume where it was."""
@@ -147,14 +152,23 @@ class Wire(ABC, Generic[Frame]):
         if self._blocked:
             return
         if frames := subscriber.take():
-            failpoints.reach("stream.sending")
             key = frames[0] if len(frames) == 1 else tuple(frames)
             data = encoded.get(key)
             if data is None:
+                failpoints.reach("stream.sending")
                 data = encoded[key] = self.encode(frames)
             transport.write(data)
+        if self._flushed is not None:
+            self._settle()
         if subscriber.ended:
             self.finish()
+
+    def _settle(self) -> None:
+        if self._flushed is not None and not (self._subscriber.frames or self._blocked):
+            # Who waited may have been cancelled, and this with it.
+            if not self._flushed.done():
+                self._flushed.set_result(None)
+            self._flushed = None
 
     def _wake(self) -> None:
         if not self._due:

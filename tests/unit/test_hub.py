@@ -220,16 +220,6 @@ def test_a_hub_remembers_positions_by_number_and_nonce(hub):
     assert hub.remembers(EventId(5, "other___"))
 
 
-def test_an_event_skips_the_connection_that_caused_it_and_no_other(hub):
-    cause, other = subscriber(socket_id="1.1"), subscriber(socket_id="1.2")
-    for one in (cause, other):
-        subscribe(hub, one)
-    excluding = Event("a", "x", "1", id=at(1), exclude="1.1")
-    hub.receive(batch([excluding, numbered(2)]))
-    assert taken(cause) == b"a2 "
-    assert taken(other) == b"a1 a2 "
-
-
 def test_a_hub_tells_which_subscriptions_begin_and_end(hub):
     told = []
     hub.on_change(lambda channel, one, begins: told.append((channel, one.socket_id, begins)))

@@ -48,6 +48,18 @@ def test_members_that_the_first_answer_has_shown_are_not_shown_again():
     run(main)
 
 
+def test_an_event_skips_the_connection_that_caused_it_and_no_other():
+    async def main():
+        for cause, shown in (("1.1", ["y"]), ("1.2", ["x", "y"])):
+            one = socket()
+            one.channels["a"] = Subscription(EventId(0, "n" * 8))
+            one.deliver(Event("a", "x", "1", id=EventId(1, "n" * 8), exclude=cause))
+            one.deliver(Event("a", "y", "1", id=EventId(2, "n" * 8)))
+            assert names(one) == shown
+
+    run(main)
+
+
 def test_a_user_s_connections_end_with_the_user_s_grounds_or_on_request():
     async def main():
         for end in (lambda one: one.revoke("grant"), lambda one: one.terminate("u1")):
