@@ -7,7 +7,7 @@ from functools import partial
 from realtime import sse
 from realtime.bridge import Bridge, Receive, Response, Send, body, start
 from realtime.conf import settings
-from realtime.events import Event, EventId
+from realtime.events import EventId
 from realtime.grants import Grant
 from realtime.grip import Hold
 from realtime.held import Place, Writer, catch_up, hold
