@@ -32,6 +32,17 @@ def killed(service, channel):
 
 
 @contextmanager
+def killed_again_and_again(service, channel):
+    def kill():
+        service.kill()
+        wait(0.5)
+        service.start()
+
+    with repeated(kill, 1.5):
+        yield
+
+
+@contextmanager
 def frozen(service, channel):
     service.freeze()
     yield
@@ -83,7 +94,8 @@ def disturbed(service, channel):
 
 
 FAULTS = {
-    "killed for 0.5 s": (killed, 0.5),
+    # So often that a percentile of the writes meanwhile means something.
+    "killed for 0.5 s every 2 s": (killed_again_and_again, 20.0),
     "killed for 20 s": (killed, 20.0),
     "frozen (SIGSTOP) for 10 s": (frozen, 10.0),
     "FLUSHALL every 50 ms": (flushed, 8.0),
