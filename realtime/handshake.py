@@ -9,7 +9,7 @@ from dataclasses import astuple
 from typing import Any
 
 from django.conf import settings as django_settings
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import APIException, ParseError, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -47,7 +47,12 @@ class HandshakeView(APIView):
         """Turns away who can't be talked to."""
         if not request._request.META.get(UPGRADE):
             raise UpgradeRequired
-        self.query = query_of(request)
+        self.refusal = ""
+        try:
+            self.query = query_of(request)
+        except ParseError as error:
+            # By a code: clients learn nothing from a handshake that is refused.
+            self.refusal = str(error.detail)
         super().initial(request, *args, **kwargs)
 
     def perform_authentication(self, request: Request) -> None:
@@ -62,6 +67,8 @@ class HandshakeView(APIView):
         app = pusher_app()
         if app is None or key != app.key:
             return _sent_away(codes.NO_APP, "There is no application of this key.")
+        if self.refusal:
+            return _sent_away(codes.BAD_VERSION, self.refusal)
         if refusal := _version(self.query.get("protocol", "")):
             return _sent_away(*refusal)
         holder: Worker = request._request.META[UPGRADE]

@@ -56,3 +56,10 @@ def client_of() -> Any:
         return client
 
     return make
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Gives each test an id of its own: Schemathesis gives all operations the same one, and where
+    tests are spread over processes, only one of them would run."""
+    if not item.nodeid.endswith(item.name):
+        item._nodeid = f"{item.nodeid.rpartition('::')[0]}::{item.name}"

@@ -26,6 +26,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_save
+from rest_framework.authtoken.models import Token
 
 from realtime import log
 from tests.oracle.kinds import KINDS, NOTES
@@ -213,7 +214,7 @@ class Transactions(RuleBasedStateMachine):
 
 def _clear() -> None:
     with connection.cursor() as cursor:
-        for model in (TodoItem, Membership, TodoList, User):
+        for model in (TodoItem, Membership, TodoList, Token, User):
             cursor.execute(f"DELETE FROM {model._meta.db_table}")
 
 
