@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
@@ -62,4 +63,5 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Gives each test an id of its own: Schemathesis gives all operations the same one, and where
     tests are spread over processes, only one of them would run."""
     if not item.nodeid.endswith(item.name):
-        item._nodeid = f"{item.nodeid.rpartition('::')[0]}::{item.name}"
+        file, _, _ = item.nodeid.partition("::")
+        item._id = coerce_node_id(f"{file}::{item.name}")
