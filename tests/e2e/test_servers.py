@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +24,19 @@ WRITE = (
     "import realtime\n"
     f"for n in range({COUNT}): realtime.trigger('{LINE}', 'note', ['x' * 10000, n])"
 )
+APPLICATION = "api.asgi:application"
 COMMANDS = {
     "ours": lambda port: web_command(),
     "gunicorn": lambda port: [*web_command(), "--worker-class", "asgi"],
+    "uvicorn": lambda port: module("uvicorn", "--port", port, APPLICATION),
+    "hypercorn": lambda port: module("hypercorn", "--bind", f"127.0.0.1:{port}", APPLICATION),
+    "daphne": lambda port: module("daphne", "--port", port, APPLICATION),
 }
+
+
+def module(*arguments: str) -> list[str]:
+    """What runs a server that is a module."""
+    return [sys.executable, "-m", *arguments]
 
 
 class OtherServer(Server):
@@ -35,6 +45,8 @@ class OtherServer(Server):
     kind = ""
 
     def command(self) -> list[str]:
+        if self.kind == "runserver":
+            return [sys.executable, "manage.py", "runserver", "--noreload", str(self.port)]
         return COMMANDS[self.kind](str(self.port))
 
 
@@ -154,3 +166,18 @@ def test_a_stream_is_live_and_has_its_end_when_the_server_ends(
         assert {event.event for event in stream.rest()} <= {"message", "keep-alive"}
         assert stream.response.is_stream_consumed
         server.wait()
+
+
+def test_where_no_stream_can_be_held_the_answer_ends_after_what_was_missed(
+    database_template, tmp_path_factory
+):
+    with serving("runserver", database_template, tmp_path_factory) as server:
+        token = server.token()
+        for number in (1, 2):
+            with Stream(server.url, [LINE], token=token) as stream:
+                start = stream.opened().last_event_id
+                assert stream.rest() == []
+            server.shell(f"import realtime; realtime.trigger('{LINE}', 'note', {number})")
+            with Stream(server.url, [LINE], token=token, last_event_id=start) as stream:
+                assert stream.opened().change()[1]["data"] == number
+                assert stream.rest() == []
