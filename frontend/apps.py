@@ -1,4 +1,4 @@
-"""The browser's side: the client module and the todo page."""
+"""The todo page."""
 
 from django.apps import AppConfig
 

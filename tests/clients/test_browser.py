@@ -70,7 +70,7 @@ def test_encrypted_channels_are_read_by_the_clients_only(
 # This project's own client
 
 OPEN = """async ([key, list]) => {
-    const { Realtime } = await import("/static/frontend/realtime.js");
+    const { Realtime } = await import("/static/realtime/realtime.js");
     const client = new Realtime({ base: "/api/", transport: "websocket", websocket: { key } });
     const items = client.collection("todo-items", { params: { todo_list: list, ordering: "id" } });
     Object.assign(globalThis, { client, items, heard: [], resets: [] });

@@ -1,6 +1,6 @@
 /** Scenes with the client and a model of the server; each returns what was seen. */
 
-import { Realtime } from "/static/frontend/realtime.js";
+import { Realtime } from "/static/realtime/realtime.js";
 import { World, json, until } from "./world.js";
 
 async function scene(list = 1, count = 2, transport = "sse", prepare = () => {}) {

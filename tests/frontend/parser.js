@@ -1,6 +1,6 @@
 /** Runs the parser on bytes that are cut in every possible way, or in the given one. */
 
-import { SseParser } from "/static/frontend/realtime.js";
+import { SseParser } from "/static/realtime/realtime.js";
 
 function parse(chunks) {
   const parser = new SseParser();

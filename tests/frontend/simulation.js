@@ -1,6 +1,6 @@
 /** Random people, a random network, and whether every page ends up with what the server has. */
 
-import { Realtime } from "/static/frontend/realtime.js";
+import { Realtime } from "/static/realtime/realtime.js";
 import { World, dice, until, wait } from "./world.js";
 
 const LISTS = [1, 2, 3];

@@ -29,6 +29,6 @@ def test_every_list_ends_up_as_the_server_has_it(module: Page, transport: str) -
 @pytest.mark.skipif(NODE is None, reason="Node is not installed")
 @by_every_transport
 def test_so_it_is_in_many_runs(transport: str) -> None:
-    arguments = [str(NODE), str(SCRIPT), str(ROOT / "frontend/static"), transport, "1", "40"]
+    arguments = [str(NODE), str(SCRIPT), str(ROOT / "realtime/static"), transport, "1", "40"]
     answer = subprocess.run(arguments, capture_output=True, text=True, timeout=100, check=True)
     assert answer.stdout == ""

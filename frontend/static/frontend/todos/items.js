@@ -25,7 +25,7 @@ export class ItemsView {
   #drag;
 
   /**
-   * @param {import("../realtime.js").Realtime} client
+   * @param {import("../../realtime/realtime.js").Realtime} client
    * @param {(list: number) => void} lost the list that is shown may not be seen any more
    */
   constructor(client, lost) {

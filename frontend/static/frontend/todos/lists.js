@@ -11,7 +11,7 @@ export class ListsView {
   #current = null;
 
   /**
-   * @param {import("../realtime.js").Collection} lists
+   * @param {import("../../realtime/realtime.js").Collection} lists
    * @param {(id: number, options?: object) => void} open
    */
   constructor(lists, open) {

@@ -1,6 +1,6 @@
 /** The todo page: which list is shown, and what the page says when there is none. */
 
-import { Realtime } from "../realtime.js";
+import { Realtime } from "../../realtime/realtime.js";
 import { avatar, notice } from "./dom.js";
 import { ItemsView } from "./items.js";
 import { ListsView } from "./lists.js";

@@ -5,8 +5,8 @@ import { openDialog } from "./dialogs.js";
 import { refusal } from "./toast.js";
 
 /**
- * @param {import("../realtime.js").Realtime} client
- * @param {import("../realtime.js").Collection} lists
+ * @param {import("../../realtime/realtime.js").Realtime} client
+ * @param {import("../../realtime/realtime.js").Collection} lists
  * @param {object} list
  * @param {string} user id of whoever is looking
  */

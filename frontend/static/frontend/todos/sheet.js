@@ -20,8 +20,8 @@ export class SheetHead {
   #shown = "";
 
   /**
-   * @param {import("../realtime.js").Realtime} client
-   * @param {import("../realtime.js").Collection} lists
+   * @param {import("../../realtime/realtime.js").Realtime} client
+   * @param {import("../../realtime/realtime.js").Collection} lists
    * @param {{id: string, username: string}} user
    * @param {(id: number) => void} leaving the user wants to see this list no more
    */

@@ -9,7 +9,7 @@ const WORDS = {
   forbidden: "Signed out",
 };
 
-/** @param {import("../realtime.js").Realtime} client @param {NodeListOf<HTMLElement>} elements */
+/** @param {import("../../realtime/realtime.js").Realtime} client @param {NodeListOf<HTMLElement>} elements */
 export function showStatus(client, elements) {
   let timer = 0;
   const show = (state) => {

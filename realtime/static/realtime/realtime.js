@@ -1,7 +1,7 @@
 /**
  * The browser's side of the real-time API: one module, no build step, no dependencies.
  *
- *     import { Realtime } from "frontend/realtime.js"; // as your server names it
+ *     import { Realtime } from "/static/realtime/realtime.js"; // as your server names it
  *
  *     const client = new Realtime({ base: "/api/" });
  *     const items = client.collection("todo-items", {
