@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.events import Event
+from realtime.events import Event, EventId
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Answer that the connection lives."""
+    """Answer that the connection lives, and how far it has got if that is at least `after`."""
+
+    after: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True)

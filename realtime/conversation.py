@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from realtime import actions, codes, frames, pusher, sequencer, subscribing, webhooks
 from realtime.bridge import Bridge, Message, Receive, Send
 from realtime.conf import settings
-from realtime.events import Batch, Event, data_to_text
+from realtime.events import Batch, Event, EventId, data_to_text
 from realtime.exceptions import InvalidMember, PresenceFull
 from realtime.held import Writer, catch_up, hold
 from realtime.names import is_cache
@@ -91,9 +91,8 @@ class Conversation:
         match action:
             case actions.Reply(frame):
                 socket.write(frame)
-            case actions.Ping():
-                level = self._hub.is_level(socket)
-                socket.write(frames.pong(self._hub.position if level else None))
+            case actions.Ping(after):
+                socket.write(frames.pong(self._level(after)))
             case actions.Subscribe():
                 await self._try(self._subscribe(action))
             case actions.Unsubscribe(channel):
@@ -104,6 +103,11 @@ class Conversation:
                 await self._try(self._sign_in(action))
             case actions.Close(code, reason):
                 socket.close(code, reason)
+
+    def _level(self, after: EventId | None) -> EventId | None:
+        position = self._hub.position
+        far = after is None or after.seq <= position.seq
+        return position if far and self._hub.is_level(self._socket) else None
 
     async def _try(self, asking: Coroutine[Any, Any, None]) -> None:
         try:

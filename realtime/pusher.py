@@ -23,8 +23,8 @@ from realtime.actions import (
     Subscribe,
     Unsubscribe,
 )
-from realtime.events import Event, check_type, data_from_text, dumps, loads
-from realtime.exceptions import InvalidChannel, InvalidEvent
+from realtime.events import Event, EventId, check_type, data_from_text, dumps, loads
+from realtime.exceptions import InvalidChannel, InvalidEvent, InvalidEventId
 from realtime.names import CONTROL, USER, check_name, is_encrypted, is_presence, is_private
 from realtime.signatures import App, matches
 
@@ -180,7 +180,7 @@ class Connection:
 
 
 _HANDLERS: dict[str, Callable[[Connection, dict[str, Any]], Action | None]] = {
-    "pusher:ping": lambda connection, message: Ping(),
+    "pusher:ping": lambda connection, message: Ping(_position(message.get("data"))),
     "pusher:pong": lambda connection, message: None,
     "pusher:subscribe": Connection._subscribe,
     "pusher:unsubscribe": Connection._unsubscribe,
@@ -233,6 +233,14 @@ def _data(message: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise _error(None, "data is not an object.")
     return data
+
+
+def _position(data: Any) -> EventId | None:
+    """Our extension of a ping, whose data is nobody's business otherwise."""
+    found = data.get("last_event_id") if isinstance(data, dict) else None
+    with suppress(InvalidEventId):
+        return EventId.parse(found) if isinstance(found, str) else None
+    return None
 
 
 def _object(text: str, otherwise: str, code: int | None = None) -> dict[str, Any]:

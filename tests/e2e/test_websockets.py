@@ -130,7 +130,11 @@ def test_a_ping_is_answered_with_the_position(connect):
     client.send("pusher:ping", {})
     frame = client.next()
     assert (frame["event"], frame["data"]) == ("pusher:pong", "{}")
-    assert re.fullmatch(r"\d+-\w{8}", frame["id"])
+    seq, _, nonce = frame["id"].partition("-")
+    assert re.fullmatch(r"\w{8}", nonce)
+    for further, told in ((0, True), (10**6, False)):
+        client.send("pusher:ping", {"last_event_id": f"{int(seq) + further}-{nonce}"})
+        assert ("id" in client.next()) == told
 
 
 def test_who_falls_silent_is_pinged_and_then_sent_away(make_server):

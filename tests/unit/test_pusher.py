@@ -19,6 +19,7 @@ from realtime.actions import (
     Subscribe,
     Unsubscribe,
 )
+from realtime.events import EventId
 from realtime.names import USER
 from realtime.pusher import Connection, Limits
 from realtime.signatures import App
@@ -112,6 +113,15 @@ def test_what_is_too_large_ends_the_connection(client):
 def test_pings_are_answered_and_pongs_are_not(client):
     assert client.send("pusher:ping", {}) == Ping()
     assert client.send("pusher:pong", {}) is None
+
+
+@pytest.mark.parametrize(
+    "data", ["", "{}", None, [], {}, {"last_event_id": 7}, {"last_event_id": "7"}]
+)
+def test_a_ping_may_ask_for_a_position_or_say_whatever_else(client, data):
+    assert client.send("pusher:ping", data) == Ping()
+    position = EventId(7, "a" * 8)
+    assert client.send("pusher:ping", {"last_event_id": str(position)}) == Ping(position)
 
 
 def test_data_may_be_encoded_twice_as_servers_do(client):

@@ -14,8 +14,6 @@ const PATIENCE = 8_000;
 const QUIET = 15_000;
 /** How long that may take. */
 const ANSWER = 20_000;
-/** When the server has not yet sent all that was missed, it is asked again. */
-const BEHIND = 100;
 const PRIVATE = /^(private|presence)-/;
 
 /**
@@ -25,8 +23,9 @@ const PRIVATE = /^(private|presence)-/;
  * @property {(name: string, position: string) => void} subscribed from this position on all of the channel comes
  * @property {(name: string, error: ApiError) => void} refused
  * @property {(frame: object) => void} receive an event of a channel
- * @property {(position: string|null) => boolean} level all channels' events up to here have come; whether
- *   it waits for such a position
+ * @property {(position: string) => void} level all channels' events up to here have come
+ * @property {(position: string|null) => void} answered the same, as the answer to its own ping; null while
+ *   not all of them have
  * @property {(error: ApiError) => void} ended
  */
 
@@ -41,6 +40,7 @@ export class Socket {
   #socket;
   #users = new Set();
   #channels = new Map(); // by name, whether the server has answered the subscription
+  #pings = []; // who has asked; the answers come in the same order
   #timer = 0;
   #heard = Date.now();
   #over = false;
@@ -98,9 +98,15 @@ export class Socket {
     }
   }
 
-  /** Asks how far the server has got. */
-  ping() {
-    this.#send("pusher:ping", {});
+  /**
+   * Asks how far the server has got, for a user who wants to know when everything up to a position has come.
+   * @param {User|null} user
+   * @param {string|null} position
+   */
+  ping(user = null, position = null) {
+    if (this.#over || !this.id) return;
+    this.#pings.push(user);
+    this.#send("pusher:ping", position ? { last_event_id: position } : {});
   }
 
   /** Ends it if it has been silent for too long: timers stand still while a machine sleeps. */
@@ -161,9 +167,9 @@ export class Socket {
   }
 
   #level(position) {
-    let waiting = false;
-    this.#tell((user) => (waiting = user.level(position) || waiting));
-    if (waiting) setTimeout(() => this.ping(), BEHIND);
+    const asked = this.#pings.shift();
+    if (position) this.#tell((user) => user.level(position));
+    if (this.#users.has(asked)) asked.answered(position);
   }
 
   /** Before the handshake, an error is as good as a close with its code. */

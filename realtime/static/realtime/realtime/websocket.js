@@ -9,9 +9,13 @@
  * for what came since the position (`GET` of the stream's URL as JSON), in order; what comes meanwhile is
  * live, on all channels.
  * The same is done where some of the channels come by the socket already, as they do for a connection
- * that is about to be replaced by this one: what they had since the position is not sent again.
+ * that is about to be replaced by this one: what they had since the position is not sent again. There the
+ * socket may be behind the position, which REST has answered, perhaps from another server: only the answer to
+ * a ping that names the position says that what comes from then on is newer.
  */
 
+/** When the server has not yet sent all that was missed, it is asked again. */
+const BEHIND = 100;
 /** What presence is called in the log, and with what Pusher's clients call it. */
 const PRESENCE = {
   "pusher_internal:member_added": ({ user_id: id, user_info: info }) => ["member.joined", { id, info }],
@@ -114,12 +118,14 @@ export class WebSocketConnection {
   }
 
   level(position) {
-    if (this.#state === "open" && position) this.#hand([signal("keep-alive", null, position)]);
-    const waiting = this.#state === "opening" && this.#since !== null && !this.#expected.size;
-    if (!waiting || !position) return waiting;
+    if (this.#state === "open") this.#hand([signal("keep-alive", null, position)]);
+  }
+
+  answered(position) {
+    if (this.#state !== "opening") return;
+    if (position === null) return void setTimeout(() => this.#proceed(), BEHIND);
     this.#state = "ordering";
     this.#open(position);
-    return false;
   }
 
   ended(error) {
@@ -143,8 +149,10 @@ export class WebSocketConnection {
     }
   }
 
+  /** After a reset the position is one of a log that is no more. */
   #proceed() {
-    if (!this.#expected.size) this.#socket.ping();
+    const asks = this.#state === "opening" && !this.#expected.size;
+    if (asks) this.#socket.ping(this, this.#reset ? null : this.position);
   }
 
   async #open(level) {
