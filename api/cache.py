@@ -23,6 +23,11 @@ PAUSE = 1.0
 """Seconds between two attempts to reach a Redis that has failed. No request makes one: each would
 have to wait for its timeout."""
 
+FAILURES = (RedisError, OSError, AttributeError)
+"""What Redis's client raises; the last one where something else than Redis answers."""
+
+_PROBE = ":realtime:probe"
+
 _away: set[tuple[str, ...]] = set()
 """The servers that have failed, and are not asked until they answer again."""
 _noticing = threading.Lock()
@@ -43,7 +48,7 @@ class LenientClient:
         if self._servers not in _away:
             try:
                 return getattr(self._client, method)(*args, **options)
-            except (RedisError, OSError) as error:
+            except FAILURES as error:
                 self._notice(error)
         return getattr(self._local, method)(*args, **options)
 
@@ -57,11 +62,11 @@ class LenientClient:
         threading.Thread(target=self._wait, name="cache-return", daemon=True).start()
 
     def _wait(self) -> None:
-        """Returns when Redis answers again."""
+        """Returns when Redis can be written to again: one that is full answers, too."""
         while True:
             time.sleep(PAUSE)
-            with suppress(RedisError, OSError):
-                self._client.get_client().ping()
+            with suppress(*FAILURES):
+                self._client.set(_PROBE, 1, timeout=1)
                 break
         _away.discard(self._servers)
         logger.info("Redis answers again")

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url
+from redis.connection import ConnectionPool
 
 from realtime.conf import are_proxies
+from realtime.postgres import Connection
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class Environment:
 
     def redis(self, name: str) -> str:
         """A Redis URL, empty if there is none."""
-        expected = "a URL like redis://localhost:6379/0"
+        expected = "a URL like redis://localhost:6379/0, with no other options than it has"
         return self._read(name, "", _redis, expected, secret=True)
 
     def proxies(self, name: str) -> str:
@@ -147,7 +148,7 @@ class Environment:
             # Kept by each request thread for as long as it works.
             return settings | {"CONN_MAX_AGE": None}
         options.update({**POSTGRES_OPTIONS, **options})
-        options["pool"] = POOL_OPTIONS | {"max_size": pool_size}
+        options["pool"] = POOL_OPTIONS | {"max_size": pool_size, "connection_class": Connection}
         return settings | {"CONN_HEALTH_CHECKS": True}
 
     def _read(
@@ -232,7 +233,11 @@ def _rate(text: str) -> str:
 
 
 def _redis(text: str) -> str:
-    parse_url(text)
+    try:
+        # Connects to nothing, and knows which options there are.
+        ConnectionPool.from_url(text).make_connection()
+    except TypeError as error:
+        raise ValueError from error
     return text
 
 

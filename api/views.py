@@ -36,7 +36,7 @@ def not_found(request: HttpRequest, exception: Any) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """A 500; or a 503 while the database is away, overloaded or locked: then trying again helps."""
     if isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
-        detail = "The database can't be reached. Try again."
+        detail = "The database can't do that at the moment. Try again."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "1"})
     if request.path.startswith(API):
         return JsonResponse({"detail": "Server error."}, status=500)

@@ -14,10 +14,12 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from realtime.conf import settings
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
 from realtime.names import is_private
 
@@ -89,6 +91,7 @@ class Registry:
     def readable(self, user: Any, names: Iterable[str]) -> set[str]:
         """The channels among `names` that `user` may subscribe to; unknown ones are not."""
         captures: dict[str, dict[str, Captured]] = defaultdict(dict)
+        readable: set[str] = set()
         for name in names:
             if is_private(name) and not user.is_authenticated:
                 continue
@@ -97,7 +100,9 @@ class Registry:
                 if captured is not None:
                     captures[pattern][name] = captured
                     break
-        readable: set[str] = set()
+            else:
+                if is_public(name):
+                    readable.add(name)
         for pattern, captured_names in captures.items():
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable
@@ -110,6 +115,17 @@ class Registry:
         """The channels among `names` whose right may be to see the object `pk` of `model`."""
         rules = [rule for rule in self._rules.values() if rule.model in (model, None)]
         return set().union(*(rule.about(pk, names) for rule in rules))
+
+
+def is_public(name: str) -> bool:
+    """Whether anybody may read a channel that has no rule: ``REALTIME_PUBLIC_CHANNELS``."""
+    return not is_private(name) and bool(_public(settings.PUBLIC_CHANNELS).fullmatch(name))
+
+
+@lru_cache
+def _public(patterns: str) -> re.Pattern[str]:
+    escaped = (re.escape(pattern).replace(r"\*", ".*") for pattern in patterns.split())
+    return re.compile("|".join(escaped) or "(?!)")
 
 
 def _compile(pattern: str, allows: Allows) -> Rule:

@@ -4,6 +4,7 @@
 when first used and forgotten when Django announces a changed setting.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -37,6 +38,9 @@ class Settings:
     GRIP_INTERVAL: float = 20.0
     """A proxy asks again for each stream this often, in whole seconds: whatever it was not told is
     late by so much at most."""
+    PUBLIC_CHANNELS: str = ""
+    """Channels without a rule that anybody may read, with blanks between; ``*`` stands for any
+    characters. Never those with the prefixes ``private-`` and ``presence-``."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
     RETRY: float = 1.0
@@ -113,8 +117,8 @@ _EXPECTED = {int: "a whole number above 0", float: "a number above 0"}
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
-    if name in _URLS:
-        return _url(name, value, _URLS[name])
+    if name in _TEXTS:
+        return _text(name, value, _TEXTS[name])
     convert: Callable[[Any], Any] = kind
     try:
         converted = convert(value)
@@ -127,7 +131,7 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     return converted
 
 
-def _url(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
+def _text(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
     is_valid, expected = kind
     if not (isinstance(value, str) and is_valid(value)):
         # It may have a password in it, which is not for the log that this line ends up in.
@@ -155,7 +159,17 @@ def _is_proxy(url: str) -> bool:
     return bool(is_address) and "key" in parse_qs(parts.query)
 
 
-_URLS = {
+def _are_patterns(text: str) -> bool:
+    return all(_PATTERN.fullmatch(pattern) for pattern in text.split())
+
+
+_PATTERN = re.compile(r"[-a-zA-Z0-9_=@,.;*]+")
+
+_TEXTS = {
+    "REALTIME_PUBLIC_CHANNELS": (
+        _are_patterns,
+        "names of channels, with * for any characters and blanks between, like news scores-*",
+    ),
     "REALTIME_BROKER_URL": (
         _is_broker,
         "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",

@@ -15,6 +15,9 @@ from gunicorn.workers.gasgi import ASGIWorker
 from realtime.bridge import Scope
 from realtime.wire import EXTENSION, Loan, Wire
 
+_SOON = 3.0
+"""Seconds in which connections may end in good order after a SIGINT or SIGQUIT."""
+
 
 def _nothing() -> None:
     """gunicorn sees by itself that the connection is lost."""
@@ -61,11 +64,14 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         super().pause_writing()
         if self._wire is not None:
             self._wire.pause_writing()
+            # Each ping of a client that takes nothing would add a pong to what waits.
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Called by the transport when there is room again."""
         super().resume_writing()
         if self._wire is not None:
+            self.transport.resume_reading()
             self._wire.resume_writing()
 
 
@@ -76,6 +82,13 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         """Called when a connection that was lent for good is lost: at the end, the worker waits
         for those that are left."""
         self.nr_conns -= 1
+
+    def handle_quit_signal(self) -> None:
+        """Called for SIGINT and SIGQUIT: ends in good order too, but soon."""
+        # A Ctrl-C sends both, one after the other.
+        if self.alive:
+            self.handle_exit_signal()
+        self.loop.call_later(_SOON, super().handle_quit_signal)
 
     def _setup_event_loop(self) -> None:
         super()._setup_event_loop()

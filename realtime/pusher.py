@@ -46,7 +46,7 @@ class Limits:
     """Characters of a message."""
     channels: int
     client_event: int
-    """Characters of the data of a client event."""
+    """Bytes of the data of a client event, as JSON."""
     client_events: int
     """Client events in a second."""
 
@@ -171,8 +171,8 @@ class Connection:
             raise _refused(f"At most {self._limits.client_events} client events in a second.")
         try:
             data = client_data(message.get("data"))
-            if len(data) > self._limits.client_event:
-                raise _refused(f"Data has at most {self._limits.client_event} characters.")
+            if len(data.encode()) > self._limits.client_event:
+                raise _refused(f"Data has at most {self._limits.client_event} bytes as JSON.")
             kind, user_id = check_type(name), self.members.get(channel, "")
             return Relay(Event(channel, kind, data, exclude=self.socket_id, user_id=user_id))
         except InvalidEvent as error:

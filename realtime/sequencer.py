@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from realtime import brokers, failpoints, log
 from realtime.brokers import Broker
 from realtime.conf import settings
+from realtime.connections import hurried
 from realtime.events import EventId
 
 logger = logging.getLogger(__name__)
@@ -81,11 +82,12 @@ class Sequencer(threading.Thread):
         self._woken.set()
 
     def run(self) -> None:
-        while not self._stopping:
-            self._woken.wait(settings.TICK)
-            self._woken.clear()
-            self._round()
-        connections.close_all()
+        with hurried():
+            while not self._stopping:
+                self._woken.wait(settings.TICK)
+                self._woken.clear()
+                self._round()
+            connections.close_all()
 
     def _round(self) -> None:
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from realtime import authorizations, rights, state
 from realtime.actions import SignIn, Subscribe
-from realtime.channels import registry
+from realtime.channels import is_public, registry
 from realtime.events import Event, EventId
 from realtime.grants import Grant, users
 from realtime.hub import Hub
@@ -32,7 +32,9 @@ class Start:
 def is_immediate(wanted: Subscribe) -> bool:
     """Whether nothing has to be asked: whoever knows the channel may hear it from now on."""
     name = wanted.channel
-    return not (wanted.last_event_id or is_private(name) or is_cache(name) or _is_ruled(name))
+    if wanted.last_event_id or is_private(name) or is_cache(name) or _is_ruled(name):
+        return False
+    return _is_open(name)
 
 
 def prepare(wanted: Subscribe, here: EventId, hub: Hub) -> Start:
@@ -70,11 +72,20 @@ def _is_ruled(name: str) -> bool:
 
 
 def _grounds(wanted: Subscribe) -> Grant | None:
-    """What the right to a channel rests on; None if whoever knows its name may hear it, or has the
-    word of somebody who has the application's secret."""
+    """What the right to a channel rests on; None if anybody may hear it, or somebody has signed who
+    has the application's secret. Raises `Forbidden`."""
     if is_private(wanted.channel):
         return authorizations.grant_for(wanted.auth)
-    return Grant() if _is_ruled(wanted.channel) else None
+    if _is_ruled(wanted.channel):
+        return Grant()
+    if not _is_open(wanted.channel):
+        raise Forbidden
+    return None
+
+
+def _is_open(name: str) -> bool:
+    """Whether no rule is needed. A user's own channel is for who has signed in, which is known."""
+    return name.startswith(USER) or is_public(name)
 
 
 def _with_cached(name: str, start: Opening) -> tuple[Opening, Event | None]:

@@ -85,7 +85,7 @@ class Receiver(threading.Thread):
         super().__init__(name="realtime-webhook", daemon=True)
         self._url = url
         # Not with a password, for the log.
-        self._shown = urlsplit(url).hostname
+        self._shown = _shown(url)
         self._app = app
         self._limit = limit
         self._waiting: deque[tuple[float, str]] = deque()
@@ -170,6 +170,12 @@ class Receiver(threading.Thread):
             return f"status {error.code}"
         except Exception as error:  # A receiver may answer whatever it likes.
             return repr(error)
+
+
+def _shown(url: str) -> str:
+    """An address without what may be secret in it: names, passwords and query."""
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or parts.scheme}{parts.path}"
 
 
 def _body(moment: float, events: list[str]) -> bytes:

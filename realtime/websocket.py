@@ -68,10 +68,10 @@ async def serve(worker: Worker, bridge: Bridge, scope: Scope, receive: Receive, 
     response = await bridge.handshake(scope, worker)
     admission, app = Admission.of(response), pusher_app()
     with suppress(OSError):
-        if admission is None or app is None:
+        if admission is None:
             await _refuse(response, scope, send)
-        elif admission.code:
-            await _send_away(admission.code, admission.reason, send)
+        elif admission.code or app is None:
+            await _send_away(admission.code or codes.NO_APP, admission.reason, send)
         else:
             lend = wire.lender(scope)
             await Conversation(worker, bridge, app).run(admission.slot, receive, send, lend)

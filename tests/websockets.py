@@ -15,7 +15,12 @@ from realtime.signatures import App
 from tests.servers import DEADLINE, Server
 
 APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
-ENVIRON = {"PUSHER_APP_ID": APP.id, "PUSHER_KEY": APP.key, "PUSHER_SECRET": APP.secret}
+ENVIRON = {
+    "PUSHER_APP_ID": APP.id,
+    "PUSHER_KEY": APP.key,
+    "PUSHER_SECRET": APP.secret,
+    "REALTIME_PUBLIC_CHANNELS": "*",
+}
 PROTOCOL = ("pusher:", "pusher_internal:", "stream-reset")
 
 Frame = dict[str, Any]

@@ -15,6 +15,8 @@ from realtime.conf import settings
 logger = logging.getLogger(__name__)
 
 _OPTIONS = {"connect_timeout": "5", "application_name": "realtime broker"}
+# Poolers that give each transaction another connection know nothing of prepared statements.
+_CONNECTION: dict[str, Any] = {"autocommit": True, "prepare_threshold": None}
 
 
 class PostgresBroker(RemoteBroker):
@@ -36,13 +38,13 @@ class PostgresBroker(RemoteBroker):
 
     @contextmanager
     def connect(self) -> Iterator[Callable[[str], object]]:
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+        with psycopg.connect(self._conninfo, **_CONNECTION) as connection:
             yield lambda message: connection.execute(
                 "SELECT pg_notify(%s, %s)", (self._topic, message)
             )
 
     async def messages(self) -> AsyncGenerator[str | bytes, None]:
-        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, **_CONNECTION)
         async with connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._topic)))
             await _warn_of_pooler(connection)

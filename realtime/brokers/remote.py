@@ -123,9 +123,10 @@ class RemoteBroker(MemoryBroker):
         while True:
             try:
                 with self.connect() as send:
-                    link.is_up()
                     while (message := self._outbox.get()) is not None:
                         send(message)
+                        # Not before: who may connect may yet not be allowed to send.
+                        link.is_up()
                     return
             except Exception as error:
                 link.is_down(error)

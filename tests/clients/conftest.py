@@ -30,6 +30,7 @@ APP = {
     "PUSHER_APP_ID": "3",
     "PUSHER_KEY": "278d425bdf160c739803",
     "PUSHER_SECRET": "7ad3773142a6692b25b8",
+    "REALTIME_PUBLIC_CHANNELS": "*",
     "PUSHER_ENCRYPTION_MASTER_KEY": base64.b64encode(b"thirty-two bytes for these tests").decode(),
 }
 SCRIPTS = {

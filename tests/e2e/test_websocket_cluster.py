@@ -157,3 +157,12 @@ def test_a_worker_that_ends_sends_its_clients_away_one_after_the_other(workers, 
         assert again.change() == ("late", 1)
     wait_until(lambda: len(workers.workers) == WORKERS, "the worker to be replaced")
     assert "Traceback" not in workers.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_server_that_ends_closes_each_connection_by_a_code(make_server, stack, number):
+    server = make_server(**ENVIRON)
+    clients = [stack.enter_context(Client(server)).established() for _ in range(50)]
+    os.killpg(server.process.pid, number)
+    assert [client.closed() for client in clients] == [codes.OVER_CAPACITY] * 50
+    assert server.wait() == 0

@@ -63,6 +63,26 @@ def test_the_first_frame_names_the_connection(connect):
     assert data["activity_timeout"] == 30
 
 
+def test_without_an_application_it_is_said_after_accepting(make_server):
+    with Client(make_server()) as client:
+        assert client.closed() == codes.NO_APP
+
+
+def test_public_channels_are_those_that_the_project_declares(make_server):
+    server = make_server(**ENVIRON | {"REALTIME_PUBLIC_CHANNELS": "news score*"})
+    with Client(server) as client:
+        client.established()
+        for name, status in (("news", 200), ("scores.1", 200), ("newsy", 403), ("cache-x", 403)):
+            client.ask(name)
+            frame = client.next()
+            refused = frame["event"] == "pusher:subscription_error"
+            assert refused == (status == 403), frame
+            url = f"{server.url}/api/events/?channel={name}"
+            headers = {"Accept": "application/json", "Authorization": f"Token {server.token()}"}
+            assert httpx.get(url, headers=headers).status_code == status
+            assert httpx.get(url).status_code == (200 if status == 200 else 401)
+
+
 @pytest.mark.parametrize(
     ("path", "code"),
     [

@@ -1,6 +1,9 @@
 """Redis is only a help: without it, requests are answered all the same."""
 
 import socket
+import threading
+from contextlib import closing
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pytest
 from django.core.cache import caches
@@ -93,6 +96,40 @@ def test_a_redis_that_hangs_is_waited_for_once_and_then_left_alone(settings, lis
     for _ in range(5):
         assert caches["default"].get("a") is None
     assert connections(listener) == 1
+
+
+def test_a_redis_that_takes_no_writes_is_not_asked_until_it_does(
+    settings, fresh_redis, monkeypatch
+):
+    monkeypatch.setattr(module, "PAUSE", 0.02)
+    monkeypatch.setattr(AnonRateThrottle, "get_rate", lambda self: "3/min")
+    settings.CACHES = {"default": redis_at(fresh_redis.port)}
+    with closing(fresh_redis.connect()) as redis:
+        redis.config_set("maxmemory", 1)
+        assert caches["default"].add("a", 1)
+        refused = lambda: redis.info("errorstats")["errorstat_OOM"]["count"]  # noqa: E731
+        wait_until(lambda: refused() > 3, "some attempts")
+        assert module._away
+        redis.config_set("maxmemory", 0)
+        wait_until(lambda: not module._away, "Redis to be asked again")
+
+
+class Agreeable(StreamRequestHandler):
+    """Some other service, which says OK to everything."""
+
+    def handle(self):
+        while self.rfile.readline():
+            self.wfile.write(b"+OK\r\n")
+
+
+def test_what_is_no_redis_is_left_alone(settings):
+    with ThreadingTCPServer(("127.0.0.1", 0), Agreeable) as server:
+        server.daemon_threads, server.block_on_close = True, False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        settings.CACHES = {"default": redis_at(server.server_address[1])}
+        assert caches["default"].add("a", 1)
+        assert caches["default"].get("a") == 1
+        server.shutdown()
 
 
 def test_a_redis_that_is_back_is_asked_again_without_a_request_that_tries(
