@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
@@ -59,11 +60,23 @@ class Rule:
             return set(captures) if allowed else set()
         self.model = allowed.model._meta.label_lower
         fields = self.regex.groupindex
+        possible = {
+            name: captured
+            for name, captured in captures.items()
+            if fields.keys() <= self.numbers or _is_possible(allowed, captured)
+        }
+        if not possible:
+            return set()
         wanted = Q()
-        for captured in captures.values():
+        for captured in possible.values():
             wanted |= Q(**captured)
-        found = set(allowed.filter(wanted).values_list(*fields))
-        return {name for name, captured in captures.items() if tuple(captured.values()) in found}
+        rows = allowed.filter(wanted).values_list(*fields)
+        found = {tuple(map(str, row)) for row in rows}
+        return {
+            name
+            for name, captured in possible.items()
+            if tuple(map(str, captured.values())) in found
+        }
 
     def about(self, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk`, or may be so."""
@@ -110,6 +123,15 @@ class Registry:
         """The channels among `names` whose right may be to see the object `pk` of `model`."""
         rules = [rule for rule in self._rules.values() if rule.model in (model, None)]
         return set().union(*(rule.about(pk, names) for rule in rules))
+
+
+def _is_possible(objects: "QuerySet[Any]", captured: Captured) -> bool:
+    """Whether fields can have what was captured: not every text is a UUID."""
+    try:
+        objects.filter(**captured)
+    except (ValueError, ValidationError):
+        return False
+    return True
 
 
 def _compile(pattern: str, allows: Allows) -> Rule:
