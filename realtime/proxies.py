@@ -127,7 +127,7 @@ def hint(feed: str, *, urgent: bool = False) -> Published:
 
 
 def _item(
-    channel: str, form: HttpStreamFormat, id: str | None = None, before: str | None = None
+    channel: str, form: "HttpStreamFormat", id: str | None = None, before: str | None = None
 ) -> Published:
     exported: Published = Item(form, id, before).export()
     return exported | {"channel": channel}
