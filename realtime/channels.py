@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
-from realtime.names import is_private
+from realtime.names import CONTROL, is_private
 
 _VARIABLE = re.compile(r"<(int|str):([a-z_][a-z0-9_]*)>")
 # A bigint's 19 digits less one: no captured number can overflow a database's column.
@@ -92,6 +92,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._rules: dict[str, Rule] = {}
+        self._otherwise: Callable[[Any, str], bool] | None = None
 
     def add(self, pattern: str, allows: Allows) -> None:
         """Declares who may subscribe to `pattern`; raises `AlreadyRegistered` for a second rule."""
@@ -99,8 +100,26 @@ class Registry:
             raise AlreadyRegistered(f"The channels {pattern} have a rule already.")
         self._rules[pattern] = _compile(pattern, allows)
 
+    def otherwise(self, allows: Callable[[Any, str], bool]) -> None:
+        """Sets what decides whether a user may subscribe to a channel that has no rule: without it,
+        nobody may."""
+        self._otherwise = allows
+
     def readable(self, user: Any, names: Iterable[str]) -> set[str]:
         """The channels among `names` that `user` may subscribe to; unknown ones are not."""
+        names = set(names)
+        found = self.ruled(user, names)
+        if self._otherwise is None:
+            return found
+        return found | {name for name in names - found if self._has_otherwise(user, name)}
+
+    def _has_otherwise(self, user: Any, name: str) -> bool:
+        if name == CONTROL or self.is_declared(name) or self._otherwise is None:
+            return False
+        return (user.is_authenticated or not is_private(name)) and self._otherwise(user, name)
+
+    def ruled(self, user: Any, names: Iterable[str]) -> set[str]:
+        """The channels among `names` that rules let `user` subscribe to."""
         captures: dict[str, dict[str, Captured]] = defaultdict(dict)
         for name in names:
             if is_private(name) and not user.is_authenticated:

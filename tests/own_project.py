@@ -105,9 +105,9 @@ class OwnProject:
         path.write_text(text)
 
     @contextmanager
-    def serving(self, *command: str) -> Iterator[str]:
+    def serving(self, *command: str, address: str = "") -> Iterator[str]:
         """Runs a server, told where to listen by ``{address}``; yields its URL."""
-        address = f"127.0.0.1:{free_port()}"
+        address = address or f"127.0.0.1:{free_port()}"
         program, *arguments = [part.replace("{address}", address) for part in command]
         if program == "python":
             program = sys.executable
