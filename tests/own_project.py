@@ -55,6 +55,7 @@ class OwnProject:
         """`packages` is where the wheel is unpacked; unless not `absent`, nothing can be imported
         there but what this package needs, and gunicorn."""
         self.folder = folder
+        self._packages, self._absent = packages, absent
         hidden = folder.parent / f"{folder.name}-hidden"
         hidden.mkdir(parents=True)
         names = _ABSENT if absent else _ABSENT[:5]
@@ -72,6 +73,12 @@ class OwnProject:
         }
         for name in ("SECRET_KEY", "DATABASE_URL", "DEBUG"):
             self.environ.pop(name, None)
+
+    def copy(self, name: str) -> "OwnProject":
+        """Another project with the same files and data, to be changed."""
+        folder = self.folder.parent / name
+        shutil.copytree(self.folder, folder)
+        return OwnProject(folder, self._packages, absent=self._absent)
 
     def run(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """What a command prints."""

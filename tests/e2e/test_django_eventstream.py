@@ -58,7 +58,7 @@ def project(packages, tmp_path_factory):
     folder = tmp_path_factory.mktemp("moved")
     project = OwnProject(folder / "mysite", packages, absent=False)
     project.run("django-admin", "startproject", "mysite", folder=folder)
-    project.manage("startapp", "chat")
+    project.write("chat/__init__.py", "")
     project.write("chat/templates/page.html", PAGE)
     project.write("chat/channelmanager.py", MANAGER)
     project.write("chat/views.py", VIEWS)
