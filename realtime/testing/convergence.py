@@ -9,7 +9,7 @@ from django.urls import resolve
 
 from realtime.publisher import registry
 from realtime.testing.publishing import settle
-from realtime.testing.streams import Received, Stream
+from realtime.testing.streams import Received, Stream, StreamRefused
 
 Action = Callable[[], object] | Callable[[random.Random], object]
 
@@ -30,8 +30,16 @@ class Replica:
 
     def follow(self) -> None:
         """Takes what the stream has brought since the last time."""
+        try:
+            changes = self._stream.read()
+        except StreamRefused:
+            # A container went, and its channel with it. Is anything left?
+            if len(self._stream.channels) == 1:
+                raise
+            self._load()
+            return
         unclear = False
-        for change in self._stream.read():
+        for change in changes:
             unclear = self._apply(change) or unclear
         if unclear or self._stream.reset:
             self._load()

@@ -186,15 +186,23 @@ def test_a_replica_follows_whatever_happens(groceries, client):
 
 
 def test_a_replica_of_several_channels_follows_lists_that_come_and_go(groceries, client, alice):
-    def move(random):
-        target = TodoList.objects.create(name=str(random.random()), owner=alice)
+    def come():
+        add(TodoList.objects.create(name="new", owner=alice))
+
+    def move():
+        target = TodoList.objects.create(name="target", owner=alice)
         add(target)
         TodoItem.objects.filter(todo_list=groceries).update(todo_list=target)
         add(groceries)
-        random.choice(TodoList.objects.exclude(pk=groceries.pk)).delete()
 
-    assert_converges(move, client, "/api/todo-items/", steps=5)
-    assert_converges(move, client, "/api/todo-lists/", steps=5)
+    def go():
+        TodoList.objects.exclude(pk=groceries.pk).first().delete()
+
+    for action in (come, move, go):
+        assert_converges(action, client, "/api/todo-items/", steps=2)
+    client.logout()
+    with pytest.raises(AssertionError):
+        assert_converges(come, client, "/api/todo-items/")
 
 
 def test_a_write_that_is_not_published_is_noticed_and_can_be_repeated(groceries, client):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from django_eventstream.utils import make_id, parse_last_event_id
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.contrib.django_eventstream.dialect import (
@@ -38,6 +38,9 @@ def test_other_numbers_are_no_positions(value):
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
+@example(' "quoted"')
+@example("[1,\r\n2]")
+@example("\u2028")
 def test_any_text_comes_back_from_data_of_one_line_of_json(text):
     data = to_data(text)
     json.loads(data)

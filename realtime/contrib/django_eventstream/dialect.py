@@ -61,8 +61,7 @@ class DialectStream(EventStream):
 
     __slots__ = ()
 
-    def encode(self, event: Event) -> bytes:
-        return encode(event)
+    encode = staticmethod(encode)
 
     def restart(self, position: EventId, channels: list[str], reason: str) -> bytes:
         return stream_reset(position, channels)
