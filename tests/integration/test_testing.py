@@ -10,6 +10,8 @@ from django.test import Client, TestCase, TransactionTestCase
 from rest_framework.test import APIClient
 
 import realtime
+from realtime import log, sequencer
+from realtime.brokers import MemoryBroker
 from realtime.testing import (
     Stream,
     StreamRefused,
@@ -103,6 +105,11 @@ def test_more_than_a_page_of_events_is_captured(groceries, settings):
         for number in range(5):
             add(groceries, str(number))
     assert len(events) == 5
+
+
+def test_no_connection_is_left_to_the_database_of_tests(monkeypatch):
+    monkeypatch.setattr(log, "address", lambda: "postgresql://?host=nowhere")
+    assert type(sequencer.broker.__wrapped__()) is MemoryBroker
 
 
 # Streams
