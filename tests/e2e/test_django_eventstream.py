@@ -73,7 +73,8 @@ def project(packages, tmp_path_factory):
     )
     project.write(
         "mysite/settings.py",
-        'REALTIME_KEEP_ALIVE = 1\nEVENTSTREAM_CHANNELMANAGER_CLASS = "chat.channelmanager.Own"\n'
+        "REALTIME_KEEP_ALIVE = 1\nREALTIME_RECHECK_INTERVAL = 3600\n"
+        'EVENTSTREAM_CHANNELMANAGER_CLASS = "chat.channelmanager.Own"\n'
         'EVENTSTREAM_ALLOW_ORIGINS = ["https://example.org"]\n',
     )
     check, migrate, _ = commands(DOCUMENT)[1:]
@@ -137,7 +138,11 @@ class Reader:
         self.client.close()
 
     def next(self, kind=None):
-        return next(event for event in self.events if event.event != "keep-alive" or kind)
+        for _ in range(int(DEADLINE)):
+            event = next(self.events)
+            if event.event != "keep-alive" or kind:
+                return event
+        raise AssertionError("Nothing came but keep-alives, one a second")
 
     def opened(self):
         event = self.next()
