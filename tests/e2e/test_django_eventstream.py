@@ -77,12 +77,12 @@ def project(packages, tmp_path_factory):
         'EVENTSTREAM_CHANNELMANAGER_CLASS = "chat.channelmanager.Own"\n'
         'EVENTSTREAM_ALLOW_ORIGINS = ["https://example.org"]\n',
     )
-    check, migrate, _ = commands(DOCUMENT)[1:]
-    project.run(*check)
-    project.run(*migrate)
+    check, migrate, _ = (command[2] for command in commands(DOCUMENT)[1:])
     project.manage(
         "shell", "-v0", "-c",
         "from django.contrib.auth.models import Group, User\n"
+        "from django.core.management import call_command\n"
+        f"call_command('{check}'), call_command('{migrate}')\n"
         "alice = User.objects.create_superuser('alice', password='realtime')\n"
         "alice.groups.add(Group.objects.create(name='team'))",
     )  # fmt: skip
