@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realtime.application import get_asgi_application as get_asgi_application
     from realtime.channels import channel as channel
     from realtime.profiles import user_info as user_info
     from realtime.profiles import watchlist as watchlist
@@ -16,11 +17,21 @@ if TYPE_CHECKING:
     from realtime.rights import recheck as recheck
     from realtime.triggers import trigger as trigger
 
-__all__ = ["ModelPublisher", "channel", "recheck", "register", "trigger", "user_info", "watchlist"]
+__all__ = [
+    "ModelPublisher",
+    "channel",
+    "get_asgi_application",
+    "recheck",
+    "register",
+    "trigger",
+    "user_info",
+    "watchlist",
+]
 
 _MODULES = {
     "ModelPublisher": "realtime.publisher",
     "channel": "realtime.channels",
+    "get_asgi_application": "realtime.application",
     "recheck": "realtime.rights",
     "register": "realtime.publisher",
     "trigger": "realtime.triggers",

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from realtime.conf import settings
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
-from realtime.names import is_private
+from realtime.names import CONTROL, is_private
 
 _VARIABLE = re.compile(r"<(int|str):([a-z_][a-z0-9_]*)>")
 # A bigint's 19 digits less one: no captured number can overflow a database's column.
@@ -61,11 +62,23 @@ class Rule:
             return set(captures) if allowed else set()
         self.model = allowed.model._meta.label_lower
         fields = self.regex.groupindex
+        possible = {
+            name: captured
+            for name, captured in captures.items()
+            if fields.keys() <= self.numbers or _is_possible(allowed, captured)
+        }
+        if not possible:
+            return set()
         wanted = Q()
-        for captured in captures.values():
+        for captured in possible.values():
             wanted |= Q(**captured)
-        found = set(allowed.filter(wanted).values_list(*fields))
-        return {name for name, captured in captures.items() if tuple(captured.values()) in found}
+        rows = allowed.filter(wanted).values_list(*fields)
+        found = {tuple(map(str, row)) for row in rows}
+        return {
+            name
+            for name, captured in possible.items()
+            if tuple(map(str, captured.values())) in found
+        }
 
     def about(self, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk`, or may be so."""
@@ -81,6 +94,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._rules: dict[str, Rule] = {}
+        self._otherwise: Callable[[Any, str], bool] | None = None
 
     def add(self, pattern: str, allows: Allows) -> None:
         """Declares who may subscribe to `pattern`; raises `AlreadyRegistered` for a second rule."""
@@ -88,8 +102,26 @@ class Registry:
             raise AlreadyRegistered(f"The channels {pattern} have a rule already.")
         self._rules[pattern] = _compile(pattern, allows)
 
+    def otherwise(self, allows: Callable[[Any, str], bool]) -> None:
+        """Sets what decides whether a user may subscribe to a channel that has no rule: without it,
+        nobody may."""
+        self._otherwise = allows
+
     def readable(self, user: Any, names: Iterable[str]) -> set[str]:
         """The channels among `names` that `user` may subscribe to; unknown ones are not."""
+        names = set(names)
+        found = self.ruled(user, names)
+        if self._otherwise is None:
+            return found
+        return found | {name for name in names - found if self._has_otherwise(user, name)}
+
+    def _has_otherwise(self, user: Any, name: str) -> bool:
+        if name == CONTROL or self.is_declared(name) or self._otherwise is None:
+            return False
+        return (user.is_authenticated or not is_private(name)) and self._otherwise(user, name)
+
+    def ruled(self, user: Any, names: Iterable[str]) -> set[str]:
+        """The channels among `names` that rules let `user` subscribe to."""
         captures: dict[str, dict[str, Captured]] = defaultdict(dict)
         readable: set[str] = set()
         for name in names:
@@ -119,13 +151,24 @@ class Registry:
 
 def is_public(name: str) -> bool:
     """Whether anybody may read a channel that has no rule: ``REALTIME_PUBLIC_CHANNELS``."""
-    return not is_private(name) and bool(_public(settings.PUBLIC_CHANNELS).fullmatch(name))
+    if is_private(name) or name == CONTROL:
+        return False
+    return _public(settings.PUBLIC_CHANNELS).fullmatch(name) is not None
 
 
 @lru_cache
 def _public(patterns: str) -> re.Pattern[str]:
     escaped = (re.escape(pattern).replace(r"\*", ".*") for pattern in patterns.split())
     return re.compile("|".join(escaped) or "(?!)")
+
+
+def _is_possible(objects: "QuerySet[Any]", captured: Captured) -> bool:
+    """Whether fields can have what was captured: not every text is a UUID."""
+    try:
+        objects.filter(**captured)
+    except (ValueError, ValidationError):
+        return False
+    return True
 
 
 def _compile(pattern: str, allows: Allows) -> Rule:

@@ -6,7 +6,7 @@ when first used and forgotten when Django announces a changed setting.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -90,13 +90,18 @@ class Settings:
     """Threads that run Django's requests in each worker."""
 
 
+def known_settings() -> "dict[str, Field[Any]]":
+    """The settings by their names in Django's settings."""
+    return {PREFIX + field.name: field for field in fields(Settings)}
+
+
 def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     """The Django settings that the ``REALTIME_*`` variables of `environ` ask for.
 
     Raises `ImproperlyConfigured` with one line that names the variable, for an unknown name as
     for a wrong value.
     """
-    known = {PREFIX + field.name: field for field in fields(Settings)}
+    known = known_settings()
     found: dict[str, Any] = {}
     for name in sorted(environ):
         if not name.startswith(PREFIX):

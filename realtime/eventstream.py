@@ -36,8 +36,12 @@ class EventStream(Subscriber[bytes]):
         if not self.channels:
             self.end()
 
+    def restart(self, position: EventId, channels: list[str], reason: str) -> bytes:
+        """What tells that something may be missing before `position`."""
+        return sse.stream_reset(position, channels, reason)
+
     def reset(self, position: EventId, reason: str) -> None:
-        self.write(sse.stream_reset(position, sorted(self.channels), reason))
+        self.write(self.restart(position, sorted(self.channels), reason))
 
     def keep_alive(self, position: EventId | None) -> None:
         self.write(sse.keep_alive(position))
@@ -45,6 +49,10 @@ class EventStream(Subscriber[bytes]):
     def retire(self) -> None:
         self.write(sse.retry(jittered(settings.RETRY)))
         self.end()
+
+
+FORMS: dict[str, type[EventStream]] = {"": EventStream}
+"""Forms of streams by the names that hold instructions have for them."""
 
 
 class StreamWire(Wire[bytes], asyncio.Protocol):
@@ -100,14 +108,15 @@ class HeldResponse:
         self, worker: Worker, bridge: Bridge, instructions: Hold, request: bytes | None = None
     ) -> None:
         """`request` is what it may be remembered by when it has ended, if it may be."""
-        self._request = request
+        # What is answered from memory has the usual form.
+        self._request = None if instructions.form else request
         self._worker = worker
         self._bridge = bridge
         self._slot = instructions.slot
         self._channels = frozenset(instructions.channels)
         self._checked = instructions.position
         self._grant = Grant.load(instructions.grant)
-        self._subscriber = EventStream(limit=settings.STREAM_BUFFER)
+        self._subscriber = FORMS[instructions.form](limit=settings.STREAM_BUFFER)
 
     async def run(
         self, response: Response, receive: Receive, send: Send, lend: Lend | None = None
@@ -175,9 +184,9 @@ class HeldResponse:
         async for page in catch_up(
             hub, self._bridge, self._subscriber, channels, subscription.position
         ):
-            frames = [sse.encode(event) for event in page.events]
+            frames = [self._subscriber.encode(event) for event in page.events]
             if page.reset:
-                frames = [sse.stream_reset(page.upto, sorted(channels), page.reset)]
+                frames = [self._subscriber.restart(page.upto, sorted(channels), page.reset)]
             if frames:
                 await pass_on(frames)
             subscription.position = page.upto

@@ -101,6 +101,8 @@ def _users(pks: Collection[Any]) -> dict[str, Any]:
 
 
 def _sessions(keys: Collection[str]) -> set[str]:
+    if not keys:
+        return set()
     store = import_module(django_settings.SESSION_ENGINE).SessionStore
     if not hasattr(store, "get_model_class"):
         return {key for key in keys if store().exists(key)}

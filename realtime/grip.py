@@ -37,6 +37,8 @@ class Hold:
     """On what grounds; only for the holder in this process, as metadata of the connection."""
     slot: int = 0
     """What the stream is counted by; likewise."""
+    form: str = ""
+    """What it looks like, if not as usual; likewise."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
@@ -46,7 +48,8 @@ class Hold:
             "Grip-Keep-Alive": _keep_alive(self.keep_alive),
         }
         if self.grant:
-            headers[_META] = f"slot={self.slot}, grant={self.grant}"
+            form = f", form={self.form}" if self.form else ""
+            headers[_META] = f"slot={self.slot}{form}, grant={self.grant}"
         return headers
 
     @classmethod
@@ -55,7 +58,8 @@ class Hold:
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
         if found.get(b"grip-hold") != "stream":
             return None
-        slot, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
+        meta, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
+        slot, _, form = meta.partition(", form=")
         items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
         return cls(
             channels=tuple(channel for channel, _, _ in items),
@@ -63,6 +67,7 @@ class Hold:
             keep_alive=float(found[b"grip-keep-alive"].rpartition("=")[2]),
             grant=grant,
             slot=int(slot.partition("=")[2] or 0),
+            form=form,
         )
 
 

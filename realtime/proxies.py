@@ -7,16 +7,23 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-import jwt
-import urllib3
-from gripcontrol import HttpStreamFormat, parse_grip_uri
-from pubcontrol import Item
+from django.core.exceptions import ImproperlyConfigured
 
 from realtime import grip
 from realtime.conf import settings
 from realtime.events import Event, EventId
 from realtime.exceptions import ProxyUnavailable
 from realtime.sse import encode
+
+try:
+    import jwt
+    import urllib3
+    from gripcontrol import HttpStreamFormat, parse_grip_uri
+    from pubcontrol import Item
+except ImportError:  # Who has no proxies can do without.
+    _IS_INSTALLED = False
+else:
+    _IS_INSTALLED = True
 
 Published = dict[str, Any]
 
@@ -80,7 +87,9 @@ class Proxy:
 
 
 def configured() -> tuple[Proxy, ...]:
-    """All proxies."""
+    """All proxies. Raises `ImproperlyConfigured` if the packages that they need are missing."""
+    if settings.GRIP_URL and not _IS_INSTALLED:
+        raise ImproperlyConfigured("REALTIME_GRIP_URL needs the extra `grip` to be installed.")
     return _proxies(settings.GRIP_URL)
 
 
@@ -118,7 +127,7 @@ def hint(feed: str, *, urgent: bool = False) -> Published:
 
 
 def _item(
-    channel: str, form: HttpStreamFormat, id: str | None = None, before: str | None = None
+    channel: str, form: "HttpStreamFormat", id: str | None = None, before: str | None = None
 ) -> Published:
     exported: Published = Item(form, id, before).export()
     return exported | {"channel": channel}

@@ -71,7 +71,7 @@ class ModelPublisher:
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
-        self.name = self.name or _kebab(model.__name__)  # type: ignore[misc]
+        self.name = self.name or kebab(model.__name__)  # type: ignore[misc]
 
     def channels(self, obj: Any) -> Iterable[str]:
         """The channels that the object's changes are sent to."""
@@ -145,7 +145,8 @@ class ModelPublisher:
         return Event(channel, f"{self.name}.{action}", data, changed, _mutation.get())
 
 
-def _kebab(name: str) -> str:
+def kebab(name: str) -> str:
+    """A class's name as events, paths and channels have it: ``TodoItem`` is ``todo-item``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
 
 

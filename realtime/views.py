@@ -66,7 +66,7 @@ class StreamView(APIView):
     def get(self, request: Request) -> Response:
         """Opens the stream."""
         channels = self.channels
-        holder = _holder(request)
+        holder = holder_of(request)
         opening = self._open(request, holder)
         if request.accepted_renderer.format == "html":
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
@@ -163,7 +163,7 @@ def _is_proxied(request: Request) -> bool:
     return _is_stream(request) and proxies.signed(request.headers.get(SIGNATURE))
 
 
-def _holder(request: Request) -> Worker | None:
+def holder_of(request: Request) -> Worker | None:
     """Who will hold the stream, if it is one that is to be held, and not by a proxy."""
     if not _is_stream(request):
         return None
@@ -172,6 +172,7 @@ def _holder(request: Request) -> Worker | None:
 
 
 def query_of(request: Request) -> QueryDict:
+    """A request's query; raises `ParseError` if it is malformed, or has credentials in it."""
     try:
         query = request.query_params
         request._request.META["QUERY_STRING"].encode("ascii")

@@ -19,6 +19,7 @@ pytest_plugins = (
     "tests.hooks",
     "tests.rosters",
     "tests.websockets",
+    "tests.own_project",
 )
 
 

@@ -1,12 +1,16 @@
 """System checks, the prune command, and what can be said of rights without a server."""
 
+import uuid
+
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
 from realtime import checks, log, rights
+from realtime.channels import Registry as ChannelRegistry
 from realtime.channels import registry as channels
 from realtime.events import Event
 from realtime.publisher import ModelPublisher, Registry
@@ -114,3 +118,28 @@ def test_an_event_puts_just_the_channels_of_its_object_in_doubt(alice):
     assert doubtful("something.deleted") == set()
     assert doubtful("recheck", '["news", "gone"]', rights.CONTROL) == {"news"}
     assert doubtful("recheck", '["news"]', "news") == set()
+
+
+@pytest.mark.django_db(transaction=True)
+@isolate_apps("todos")
+def test_channels_of_objects_whose_keys_are_no_numbers():
+    class Thing(models.Model):
+        id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+
+        class Meta:
+            app_label = "todos"
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Thing)
+    try:
+        thing = Thing.objects.create()
+        registry = ChannelRegistry()
+        registry.add("thing-<str:pk>", lambda user: Thing.objects.all())
+        mine = f"thing-{thing.pk}"
+        names = [mine, f"thing-{uuid.uuid4()}", "thing-x", "thing-"]
+        assert registry.readable(AnonymousUser(), names) == {mine}
+        assert registry.readable(AnonymousUser(), ["thing-x"]) == set()
+        assert registry.about("todos.thing", thing.pk, {mine, "thing-x"}) == {mine}
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Thing)

@@ -65,3 +65,20 @@ def test_a_captured_number_cannot_overflow_a_database():
     registry = Registry()
     registry.add("x.<int:pk>", lambda user: True)
     assert registry.readable(ANYBODY, ["x.1", "x.01", "x.-1", "x." + "9" * 19]) == {"x.1"}
+
+
+def test_what_has_no_rule_may_be_left_to_another():
+    asked = []
+
+    def otherwise(user, name):
+        asked.append(name)
+        return name != "no"
+
+    registry = Registry()
+    registry.add("closed", lambda user: False)
+    registry.otherwise(otherwise)
+    names = ["closed", "realtime.control", "private-x", "no", "yes"]
+    assert registry.readable(ANYBODY, names) == {"yes"}
+    assert sorted(asked) == ["no", "yes"]
+    assert registry.readable(SOMEBODY, names) == {"yes", "private-x"}
+    assert registry.ruled(SOMEBODY, names) == set()

@@ -12,6 +12,8 @@ def wire(headers):
 def test_instructions_read_back():
     hold = Hold(("a", "private-x.1"), SEVEN, 15.0, '[1,"s","",""]')
     assert Hold.parse(wire(hold.headers())) == hold
+    hold = Hold(("a",), SEVEN, 15.0, '[1,"form=x, grant="]', slot=3, form="another")
+    assert Hold.parse(wire(hold.headers())) == hold
 
 
 def test_an_ordinary_answer_has_none():

@@ -1,0 +1,81 @@
+"""System checks of a project's settings: what the stream needs, and what is misspelt."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, reverse
+
+from realtime.conf import BROKERS, known_settings, pusher_encryption_key, settings
+
+_APPS = {
+    "django.contrib.auth": "Streams are opened by users, and rights are theirs.",
+    "django.contrib.contenttypes": "django.contrib.auth needs it.",
+    "rest_framework": "Streams are views of REST framework's, and shown by its pages.",
+}
+_MODULES = {"RedisBroker": ("redis", "redis"), "PostgresBroker": ("psycopg", "postgres")}
+"""What brokers import, and the extra that it comes with."""
+
+
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Names missing applications, addresses and packages, and settings that are none."""
+    found = [*_applications(), *_misspelt()]
+    try:
+        settings.TICK  # noqa: B018 - reads them all
+    except ImproperlyConfigured as error:
+        return [*found, Error(str(error), id="realtime.E007")]
+    return [*found, *_packages(), *_addresses()]
+
+
+def _applications() -> Iterator[CheckMessage]:
+    for name, reason in _APPS.items():
+        if not apps.is_installed(name):
+            yield Error(
+                f"{name} is not in INSTALLED_APPS.", hint=f"Add it. {reason}", id="realtime.E005"
+            )
+
+
+def _misspelt() -> Iterator[CheckMessage]:
+    known = known_settings()
+    for name in dir(django_settings):
+        if name.startswith("REALTIME_") and name not in known:
+            yield Warning(
+                f"{name} is not a setting.",
+                hint=f"There are: {', '.join(sorted(known))}.",
+                id="realtime.W005",
+            )
+
+
+def _packages() -> Iterator[CheckMessage]:
+    needed = []
+    if url := settings.BROKER_URL:
+        broker = BROKERS[urlsplit(url).scheme].rpartition(".")[2]
+        needed.append(("REALTIME_BROKER_URL", *_MODULES[broker]))
+    if settings.GRIP_URL:
+        needed.append(("REALTIME_GRIP_URL", "gripcontrol", "grip"))
+    if pusher_encryption_key():
+        needed.append(("PUSHER_ENCRYPTION_MASTER_KEY", "nacl", "pusher"))
+    for setting, module, extra in needed:
+        if find_spec(module) is None:
+            yield Error(
+                f"{setting} needs {module}, which is not installed.",
+                hint=f"Install this package with the extra `{extra}`.",
+                id="realtime.E008",
+            )
+
+
+def _addresses() -> Iterator[CheckMessage]:
+    try:
+        reverse("realtime:stream")
+    except NoReverseMatch:
+        yield Error(
+            "The streams have no address.",
+            hint='Add path("api/events/", include("realtime.urls")) to the urlpatterns of'
+            f" {django_settings.ROOT_URLCONF}.",
+            id="realtime.E006",
+        )
