@@ -2,7 +2,8 @@
 
 They are those of GRIP, "The GRIP protocol" by Fanout: ``Grip-Hold: stream`` asks to keep the
 response open, ``Grip-Channel`` names what to send on it and, by ``prev-id``, from which position;
-``Grip-Link`` says where to ask for what was missed.
+``Grip-Link`` says where to ask for what was missed. ``Grip-Hold: response`` asks to keep the answer
+itself back, for as long as ``Grip-Timeout`` says.
 """
 
 import re
@@ -37,14 +38,18 @@ class Hold:
     """On what grounds; only for the holder in this process, as metadata of the connection."""
     slot: int = 0
     """What the stream is counted by; likewise."""
+    wait: float = 0.0
+    """Seconds to keep the answer itself back for, until something comes; 0 if it is a stream."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
         headers = {
-            "Grip-Hold": "stream",
+            "Grip-Hold": "response" if self.wait else "stream",
             "Grip-Channel": ", ".join(f"{c}; prev-id={self.position}" for c in self.channels),
             "Grip-Keep-Alive": _keep_alive(self.keep_alive),
         }
+        if self.wait:
+            headers["Grip-Timeout"] = f"{self.wait:g}"
         if self.grant:
             headers[_META] = f"slot={self.slot}, grant={self.grant}"
         return headers
@@ -53,7 +58,7 @@ class Hold:
     def parse(cls, headers: Headers) -> Self | None:
         """The instructions among response headers, whose names are in lower case."""
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
-        if found.get(b"grip-hold") != "stream":
+        if found.get(b"grip-hold") not in ("stream", "response"):
             return None
         slot, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
         items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
@@ -63,6 +68,7 @@ class Hold:
             keep_alive=float(found[b"grip-keep-alive"].rpartition("=")[2]),
             grant=grant,
             slot=int(slot.partition("=")[2] or 0),
+            wait=float(found.get(b"grip-timeout", 0)),
         )
 
 
