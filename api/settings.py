@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "accounts",
     "todos",
     "frontend",
+    "compare",
 ]
 
 MIDDLEWARE = [

@@ -23,6 +23,9 @@ class Poll(Subscriber[str]):
 
     __slots__ = ("refused", "restarted")
 
+    lasts = False
+    # With each answer, a channel would be said to have one subscription less, and then one more.
+
     def __init__(self) -> None:
         super().__init__()
         self.refused = False
