@@ -1,8 +1,21 @@
-"""The browsable form of a stream: a page that shows it live."""
+"""The browsable form of a stream: a page to choose channels on, which shows them live."""
 
 from typing import Any
 
 from rest_framework.renderers import BrowsableAPIRenderer
+
+from realtime.channels import registry
+
+LISTED = 50
+"""Channels of one pattern that can be chosen from; others are named."""
+
+HINTS = {
+    400: "Choose one channel or more, and listen.",
+    401: "Log in first: then there are channels to choose from.",
+    403: "One is not yours to read, or does not exist, which looks the same. Choose others.",
+    429: "Close another page that listens.",
+}
+"""What helps against an error, by its status."""
 
 
 class StreamPageRenderer(BrowsableAPIRenderer):
@@ -20,5 +33,23 @@ class StreamPageRenderer(BrowsableAPIRenderer):
         return False
 
     def get_context(self, data: Any, *args: Any) -> dict[str, Any]:
-        """As the base class, with the channels and the position to start from."""
-        return {**super().get_context(data, *args), "stream": data}
+        """As the base class, with the channels that there are, those that were chosen, and the
+        position to start from; or what went wrong."""
+        context: dict[str, Any] = super().get_context(data, *args)
+        status = context["response"].status_code
+        # Of an error, too: of several channels one may be wrong.
+        chosen = list(dict.fromkeys(filter(None, context["request"].GET.getlist("channel"))))
+        # While the database is away, nobody knows.
+        groups = {} if status >= 500 else registry.choices(context["user"], LISTED)
+        listed = {name for channels in groups.values() for name, _ in channels}
+        return {
+            **context,
+            "stream": data if status < 400 else {},
+            "error": data.get("detail", "") if status >= 400 and isinstance(data, dict) else "",
+            "hint": HINTS.get(status, ""),
+            "hints": HINTS,
+            "groups": groups,
+            "chosen": chosen,
+            "others": [name for name in chosen if name not in listed],
+            "limit": LISTED,
+        }

@@ -58,6 +58,8 @@ class StreamView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query before anything else does: authentication looks for a ticket in it."""
+        # Without it, no form could be negotiated for an error.
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         query = query_of(request)
         self.channels = _channels(query)
         self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
