@@ -1,7 +1,9 @@
 """The browsable form of a stream: a page to choose channels on, which shows them live."""
 
+from contextlib import suppress
 from typing import Any
 
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import BrowsableAPIRenderer
 
 from realtime.channels import registry
@@ -32,10 +34,15 @@ class StreamPageRenderer(BrowsableAPIRenderer):
         """There is nothing to fill in."""
         return False
 
-    def get_context(self, data: Any, *args: Any) -> dict[str, Any]:
+    def get_context(
+        self, data: Any, accepted_media_type: Any, renderer_context: Any
+    ) -> dict[str, Any]:
         """As the base class, with the channels that there are, those that were chosen, and the
         position to start from; or what went wrong."""
-        context: dict[str, Any] = super().get_context(data, *args)
+        with suppress(APIException):
+            # Of an error that came before, nobody has asked yet; bad credentials are nobody's.
+            renderer_context["request"].user  # noqa: B018
+        context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
         status = context["response"].status_code
         # Of an error, too: of several channels one may be wrong.
         chosen = list(dict.fromkeys(filter(None, context["request"].GET.getlist("channel"))))

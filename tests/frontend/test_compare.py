@@ -120,6 +120,8 @@ def test_every_way_hears_of_the_changes_and_is_counted_to_the_byte(
     sizes = [len(text.encode()) + (2 if len(text) < 126 else 4) for text in wire.frames]
     first = next(n for n, text in enumerate(wire.frames) if "todo-item.updated" in text)
     assert exact(page, "websocket", "down") in [sum(sizes[n:]) for n in range(first + 1)]
+    # Polls that wait come and go, but are no subscriptions that others are told of.
+    assert sum("subscription_count" in text for text in wire.frames) <= 3
     assert (exact(page, "websocket", "up"), exact(page, "sse", "up")) == (0, 0)
 
     # Of two streams of the same address, the first one only showed its head.
