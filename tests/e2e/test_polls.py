@@ -11,7 +11,8 @@ import pytest
 
 from tests.servers import DEADLINE, Server, wait_until
 
-LONG = "wait=20"
+LONG = "wait=200"
+"""Much longer than any of these tests has patience for."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def small(make_server: Callable[..., Server]) -> Server:
     """A server with one thread for requests, and room for three streams of a user."""
     return make_server(
-        REALTIME_THREADS="1", REALTIME_MAX_STREAMS_PER_USER="3", REALTIME_MAX_WAIT="21"
+        REALTIME_THREADS="1", REALTIME_MAX_STREAMS_PER_USER="3", REALTIME_MAX_WAIT="250"
     )
 
 
@@ -112,7 +113,7 @@ def test_nobody_waits_longer_than_is_allowed(small: Server) -> None:
         start = poll(alice, name, "wait=0").json()["last_event_id"]
         add(alice, pk, "a")
         answer = poll(alice, name, "wait=999999", after=start)
-    assert answer.headers["Preference-Applied"] == "wait=21"
+    assert answer.headers["Preference-Applied"] == "wait=250"
 
 
 @pytest.mark.parametrize("after", ["nonsense", "0-abcdefgh"])
@@ -170,7 +171,7 @@ def test_a_client_that_leaves_is_forgotten(small: Server) -> None:
 def test_a_server_that_ends_answers_first(
     make_server: Callable[..., Server], pool: ThreadPoolExecutor
 ) -> None:
-    server = make_server()
+    server = make_server(REALTIME_MAX_WAIT="250")
     with server.client() as alice:
         future = waiting(server, pool, alice, "private-user.1")
         assert server.process

@@ -23,7 +23,7 @@ class Page {
       if (!this.#run) this.#measure();
     });
     this.#stop.addEventListener("click", () => this.#run?.stop());
-    addEventListener("pagehide", () => this.#run?.leave());
+    addEventListener("pagehide", () => this.#run?.stop());
     document.addEventListener("visibilitychange", () => (this.#hidden ||= document.hidden));
     document.getElementById("protocol").textContent = protocol();
     this.#ready();

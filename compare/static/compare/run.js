@@ -80,18 +80,12 @@ export class Run {
     }
   }
 
-  /** Ends it, now. */
+  /** Ends it, now. The list is deleted by a request that outlives the page, should that be closed. */
   stop() {
     this.#end ??= performance.now();
     this.sample();
     for (const transport of this.#transports) transport.close();
     this.#stopped();
-  }
-
-  /** Ends it because the page is being left: the list is deleted by a request that outlives it. */
-  leave() {
-    this.stop();
-    this.#remove();
   }
 
   /** Takes down how many bytes there are by now. */
