@@ -93,7 +93,7 @@ def test_every_way_hears_of_the_changes_and_is_counted_to_the_byte(
 ) -> None:
     page = visit("alice").page
     wire = Wire(page)
-    begin(page, "polling", "longpolling", "sse", "websocket")
+    begin(page, "polling", "longpolling", "sse", "websocket", rate="5")
     expect(page.locator("#status")).to_contain_text("Done.")
     written = page.locator("#status").inner_text().split()[1]
 

@@ -120,9 +120,12 @@ export class Run {
     const url = this.#http.url(`todo-items/${this.#scratch.item}/`);
     const end = this.#start + duration;
     let sent = this.#start;
-    // A page that was held up does not catch up: a burst would be no steady rate.
-    for (let number = 1; rate && sent + 1000 / rate <= end + 1; number += 1) {
-      await until(sent + 1000 / rate);
+    for (let number = 1; rate; number += 1) {
+      // At uneven moments, or changes would keep step with the polls, and all be as late as the first. A page
+      // that was held up does not catch up: a burst would be no rate.
+      const due = sent + (1000 / rate) * (0.5 + Math.random());
+      if (due > end) break;
+      await until(due);
       if (this.#end !== null) return;
       sent = performance.now();
       this.#sent.set(number, sent);

@@ -30,7 +30,10 @@ export class Events {
         resolve();
       });
       source.onerror = () => {
-        if (source.readyState === EventSource.CLOSED) reject(new Error("The stream was refused."));
+        if (source.readyState !== EventSource.CLOSED) return;
+        const error = new Error("The stream was refused.");
+        reject(error);
+        this.site.fail(error);
       };
     });
     source.addEventListener("todo-item.updated", (event) => this.#receive(event));
