@@ -39,8 +39,15 @@ def poll(
     return client.get("/api/events/", params={"channel": name}, headers=headers)
 
 
-def make_list(client: httpx.Client) -> tuple[int, str]:
+def settle(server: Server) -> None:
+    unnumbered = "SELECT count(*) FROM realtime_event WHERE seq IS NULL"
+    wait_until(lambda: server.query(unnumbered) == [(0,)], "all events to be numbered")
+
+
+def make_list(client: httpx.Client, server: Server) -> tuple[int, str]:
     pk: int = client.post("/api/todo-lists/", json={"name": "Polled"}).json()["id"]
+    # That it was made has its number a moment later, and would be news to who asks from now on.
+    settle(server)
     return pk, f"private-todo-list.{pk}"
 
 
@@ -53,17 +60,20 @@ def held(server: Server) -> int:
     return int(server.query("SELECT count(*) FROM realtime_stream")[0][0])
 
 
-def waiting(server: Server, pool: ThreadPoolExecutor, *args: Any) -> Future[httpx.Response]:
-    """A poll, once the server holds it."""
-    before = held(server)
+def waiting(
+    server: Server, pool: ThreadPoolExecutor, *args: Any, others: int = 0
+) -> Future[httpx.Response]:
+    """A poll, once the server holds it; it holds so many others."""
+    # Who was answered is forgotten a moment later.
+    wait_until(lambda: held(server) == others, "earlier polls to be forgotten")
     future = pool.submit(poll, *args)
-    wait_until(lambda: held(server) > before, "the poll to be held")
+    wait_until(lambda: held(server) == others + 1, "the poll to be held")
     return future
 
 
 def test_a_poll_is_answered_when_something_comes(small: Server, pool: ThreadPoolExecutor) -> None:
     with small.client() as alice:
-        pk, name = make_list(alice)
+        pk, name = make_list(alice, small)
         future = waiting(small, pool, alice, name)
         assert not future.done()
         item = add(alice, pk, "a")
@@ -81,7 +91,7 @@ def test_a_poll_is_answered_when_something_comes(small: Server, pool: ThreadPool
 
 def test_who_never_pauses_misses_nothing(small: Server, pool: ThreadPoolExecutor) -> None:
     with small.client() as alice, small.client() as reader:
-        pk, name = make_list(alice)
+        pk, name = make_list(alice, small)
         after = poll(reader, name, "wait=0").json()["last_event_id"]
         wanted = [f"text {n}" for n in range(40)]
         writing = pool.submit(lambda: [add(alice, pk, text) for text in wanted])
@@ -96,12 +106,13 @@ def test_who_never_pauses_misses_nothing(small: Server, pool: ThreadPoolExecutor
 
 def test_nothing_is_an_answer_too_and_moves_on(small: Server) -> None:
     with small.client() as alice:
-        _, name = make_list(alice)
-        other, _ = make_list(alice)
+        _, name = make_list(alice, small)
+        other, _ = make_list(alice, small)
         before = poll(alice, name, "wait=0")
         assert "Preference-Applied" not in before.headers
         start = before.json()["last_event_id"]
         add(alice, other, "elsewhere")
+        settle(small)
         page = poll(alice, name, "wait=1", after=start).json()
         assert (page["events"], page["reset"]) == ([], None)
         assert page["last_event_id"] != start
@@ -109,7 +120,7 @@ def test_nothing_is_an_answer_too_and_moves_on(small: Server) -> None:
 
 def test_nobody_waits_longer_than_is_allowed(small: Server) -> None:
     with small.client() as alice:
-        pk, name = make_list(alice)
+        pk, name = make_list(alice, small)
         start = poll(alice, name, "wait=0").json()["last_event_id"]
         add(alice, pk, "a")
         answer = poll(alice, name, "wait=999999", after=start)
@@ -125,8 +136,9 @@ def test_who_can_not_resume_is_told_at_once(small: Server, after: str) -> None:
 
 def test_a_right_that_ends_answers_the_poll(small: Server, pool: ThreadPoolExecutor) -> None:
     with small.client() as alice, small.client("bob") as bob:
-        pk, name = make_list(alice)
+        pk, name = make_list(alice, small)
         alice.post(f"/api/todo-lists/{pk}/members/", json={"username": "bob"})
+        settle(small)
         # His own channel hears of it as well, and what that has to tell would end the poll.
         future = waiting(small, pool, bob, name)
         alice.delete(f"/api/todo-lists/{pk}/members/bob/")
@@ -147,9 +159,8 @@ def test_a_logout_answers_the_poll(small: Server, pool: ThreadPoolExecutor) -> N
 
 def test_who_waits_takes_no_thread_but_counts(small: Server, pool: ThreadPoolExecutor) -> None:
     with small.client() as alice:
-        pk, name = make_list(alice)
-        wait_until(lambda: held(small) == 0, "others to be gone")
-        futures = [waiting(small, pool, alice, name) for _ in range(3)]
+        pk, name = make_list(alice, small)
+        futures = [waiting(small, pool, alice, name, others=n) for n in range(3)]
         assert poll(alice, name).status_code == 429
         # The only thread is free.
         add(alice, pk, "a")
@@ -160,12 +171,12 @@ def test_who_waits_takes_no_thread_but_counts(small: Server, pool: ThreadPoolExe
 
 def test_a_client_that_leaves_is_forgotten(small: Server) -> None:
     with small.client() as alice:
-        _, name = make_list(alice)
+        _, name = make_list(alice, small)
         alice.timeout = httpx.Timeout(1)
-        before = held(small)
+        wait_until(lambda: held(small) == 0, "earlier polls to be forgotten")
         with pytest.raises(httpx.ReadTimeout):
             poll(alice, name)
-    wait_until(lambda: held(small) <= before, "the poll to be forgotten")
+    wait_until(lambda: held(small) == 0, "the poll to be forgotten")
 
 
 def test_a_server_that_ends_answers_first(
