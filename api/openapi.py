@@ -19,6 +19,8 @@ CHANNELS = OpenApiParameter(
 )
 LAST_EVENT_ID = "Where to go on: the id of the last event that was seen. Without it, from now on."
 
+PREFER = "`wait=25`: a JSON page is kept back until there is something, for so many seconds."
+
 
 class TicketScheme(OpenApiAuthenticationExtension):
     """A one-use ticket in the query."""
@@ -54,6 +56,7 @@ class StreamSchema(OpenApiViewExtension):
                     CHANNELS,
                     OpenApiParameter("Last-Event-ID", str, "header", description=LAST_EVENT_ID),
                     OpenApiParameter("lastEventId", str, description=LAST_EVENT_ID),
+                    OpenApiParameter("Prefer", str, "header", description=PREFER),
                 ],
                 responses={
                     (200, "text/event-stream"): OpenApiResponse(stream),

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "accounts",
     "todos",
     "frontend",
+    "compare",
 ]
 
 MIDDLEWARE = [
@@ -170,10 +171,11 @@ CORS_ALLOW_HEADERS = [
     "cache-control",
     "content-type",
     "last-event-id",
+    "prefer",
     "x-csrftoken",
     "x-mutation-id",
 ]
-CORS_EXPOSE_HEADERS = ["link", "location", "retry-after"]
+CORS_EXPOSE_HEADERS = ["link", "location", "preference-applied", "retry-after"]
 
 # data: is for the pictures in the browsable API's and the admin's style sheets.
 CONTENT_SECURITY_POLICY = {

@@ -20,6 +20,7 @@ handler500 = "api.views.server_error"
 
 urlpatterns = [
     path("", include("frontend.urls")),
+    path("compare/", include("compare.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("api/events/", include("realtime.urls")),

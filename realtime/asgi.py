@@ -20,6 +20,7 @@ from realtime.conf import settings
 from realtime.eventstream import HeldResponse
 from realtime.exceptions import DatabaseUnfit
 from realtime.hub import jittered
+from realtime.longpoll import HeldPoll
 from realtime.reopening import Visit, reopen
 from realtime.worker import Worker
 
@@ -107,6 +108,9 @@ class RealtimeApplication:
         else:
             await self._bridge.complete(response)
             response.headers = grip.endless(response.headers)
+            if hold.wait:
+                await HeldPoll(worker, hold).run(response, receive, send)
+                return
             await self._hold(worker, response, hold, visit, scope, receive, send)
 
     async def _hold(

@@ -84,7 +84,7 @@ class Books:
                 logger.warning("Authorizations can't be renewed: %s", error)
 
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
-        if self._tally:
+        if self._tally and subscriber.lasts:
             self._tally.touch(channel)
         if not begins:
             # Whoever can't read a presence channel any more is no member either.

@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from realtime.conf import settings
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
@@ -80,6 +80,24 @@ class Rule:
             if tuple(map(str, captured.values())) in found
         }
 
+    def choices(self, user: Any, limit: int) -> list[tuple[str, str]]:
+        """At most `limit` of the channels that the user may read, with what they are about. None of
+        them can be listed where the rule says True to whatever the pattern captures."""
+        allowed = self.allows(user)
+        fields = list(self.regex.groupindex)
+        if isinstance(allowed, bool):
+            return [(self.pattern, "")] if allowed and not fields else []
+        captured = {f"channel_{field}": F(field) for field in fields}
+        template = _VARIABLE.sub(r"<\2>", self.pattern)
+        found = {}
+        for instance in allowed.annotate(**captured)[:limit]:
+            name = template
+            for field in fields:
+                name = name.replace(f"<{field}>", str(getattr(instance, f"channel_{field}")))
+            if self.regex.fullmatch(name):
+                found[name] = str(instance)
+        return list(found.items())
+
     def about(self, pk: object, names: Collection[str]) -> set[str]:
         """The channels among `names` whose right is to see the object `pk`, or may be so."""
         if set(self.regex.groupindex) in ({"pk"}, {"id"}):
@@ -138,6 +156,16 @@ class Registry:
         for pattern, captured_names in captures.items():
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable
+
+    def choices(self, user: Any, limit: int) -> dict[str, list[tuple[str, str]]]:
+        """By pattern, channels that `user` may subscribe to, each with what it is about; at most
+        `limit` of a pattern."""
+        found = {
+            pattern: rule.choices(user, limit)
+            for pattern, rule in self._rules.items()
+            if user.is_authenticated or not is_private(pattern)
+        }
+        return {pattern: channels for pattern, channels in found.items() if channels}
 
     def is_declared(self, name: str) -> bool:
         """Whether there is a rule for a channel."""

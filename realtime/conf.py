@@ -43,6 +43,9 @@ class Settings:
     characters. Never those with the prefixes ``private-`` and ``presence-``."""
     KEEP_ALIVE: float = 15.0
     """A quiet stream gets a keep-alive at least this often."""
+    MAX_WAIT: float = 25.0
+    """Seconds for which a poll is held at most that would wait for something. Proxies give an
+    answer up that does not begin for half a minute."""
     RETRY: float = 1.0
     """Mean of the reconnection delay that streams are told; each gets 50 to 150 % of it."""
     TICK: float = 0.25

@@ -10,14 +10,12 @@ from realtime.conf import settings
 from realtime.events import EventId
 from realtime.grants import Grant
 from realtime.grip import Hold
-from realtime.held import Place, Writer, catch_up, hold
+from realtime.held import FORBIDDEN, Place, Writer, catch_up, disconnected, hold
 from realtime.hub import jittered
 from realtime.remembered import Headers, Opened
 from realtime.subscriber import Subscriber, Subscription
 from realtime.wire import Flusher, Lend, Wire
 from realtime.worker import Worker
-
-FORBIDDEN = "You may not read these channels any more."
 
 
 def _nothing() -> None:
@@ -127,7 +125,7 @@ class HeldResponse:
         if lend is not None:
             await self._hand_over(response, send, lend, leaving)
             return
-        sending, receiving = self._send(response, send), _disconnected(receive)
+        sending, receiving = self._send(response, send), disconnected(receive)
         await hold(self._worker, self._subscriber, self._slot, sending, receiving, leaving)
 
     def _remember(self, headers: Headers) -> None:
@@ -194,8 +192,3 @@ class HeldResponse:
         self._worker.guard.welcome(self._subscriber, self._checked)
         if self._worker.draining:
             self._subscriber.retire()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -2,7 +2,8 @@
 
 They are those of GRIP, "The GRIP protocol" by Fanout: ``Grip-Hold: stream`` asks to keep the
 response open, ``Grip-Channel`` names what to send on it and, by ``prev-id``, from which position;
-``Grip-Link`` says where to ask for what was missed.
+``Grip-Link`` says where to ask for what was missed. ``Grip-Hold: response`` asks to keep the answer
+itself back, for as long as ``Grip-Timeout`` says.
 """
 
 import re
@@ -39,14 +40,18 @@ class Hold:
     """What the stream is counted by; likewise."""
     form: str = ""
     """What it looks like, if not as usual; likewise."""
+    wait: float = 0.0
+    """Seconds to keep the answer itself back for, until something comes; 0 if it is a stream."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
         headers = {
-            "Grip-Hold": "stream",
+            "Grip-Hold": "response" if self.wait else "stream",
             "Grip-Channel": ", ".join(f"{c}; prev-id={self.position}" for c in self.channels),
             "Grip-Keep-Alive": _keep_alive(self.keep_alive),
         }
+        if self.wait:
+            headers["Grip-Timeout"] = f"{self.wait:g}"
         if self.grant:
             form = f", form={self.form}" if self.form else ""
             headers[_META] = f"slot={self.slot}{form}, grant={self.grant}"
@@ -56,7 +61,7 @@ class Hold:
     def parse(cls, headers: Headers) -> Self | None:
         """The instructions among response headers, whose names are in lower case."""
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
-        if found.get(b"grip-hold") != "stream":
+        if found.get(b"grip-hold") not in ("stream", "response"):
             return None
         meta, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
         slot, _, form = meta.partition(", form=")
@@ -68,6 +73,7 @@ class Hold:
             grant=grant,
             slot=int(slot.partition("=")[2] or 0),
             form=form,
+            wait=float(found.get(b"grip-timeout", 0)),
         )
 
 

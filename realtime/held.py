@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any, Generic
 
 from realtime import failpoints, log
-from realtime.bridge import Bridge
+from realtime.bridge import Bridge, Receive
 from realtime.conf import settings
 from realtime.events import EventId
 from realtime.exceptions import PositionLost
@@ -14,6 +14,8 @@ from realtime.hub import Hub
 from realtime.stream import Opening, reset
 from realtime.subscriber import AnySubscriber, Frame, Subscriber
 from realtime.worker import Worker
+
+FORBIDDEN = "You may not read these channels any more."
 
 
 def _nothing() -> None:
@@ -71,6 +73,12 @@ async def hold(
         for task in tasks:
             with suppress(asyncio.CancelledError, OSError):
                 await task
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client of an HTTP request has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class Writer(Generic[Frame]):

@@ -1,8 +1,23 @@
-"""The browsable form of a stream: a page that shows it live."""
+"""The browsable form of a stream: a page to choose channels on, which shows them live."""
 
+from contextlib import suppress
 from typing import Any
 
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import BrowsableAPIRenderer
+
+from realtime.channels import registry
+
+LISTED = 50
+"""Channels of one pattern that can be chosen from; others are named."""
+
+HINTS = {
+    400: "Choose one channel or more, and listen.",
+    401: "Log in first: then there are channels to choose from.",
+    403: "One is not yours to read, or does not exist, which looks the same. Choose others.",
+    429: "Close another page that listens.",
+}
+"""What helps against an error, by its status."""
 
 
 class StreamPageRenderer(BrowsableAPIRenderer):
@@ -19,6 +34,29 @@ class StreamPageRenderer(BrowsableAPIRenderer):
         """There is nothing to fill in."""
         return False
 
-    def get_context(self, data: Any, *args: Any) -> dict[str, Any]:
-        """As the base class, with the channels and the position to start from."""
-        return {**super().get_context(data, *args), "stream": data}
+    def get_context(
+        self, data: Any, accepted_media_type: Any, renderer_context: Any
+    ) -> dict[str, Any]:
+        """As the base class, with the channels that there are, those that were chosen, and the
+        position to start from; or what went wrong."""
+        with suppress(APIException):
+            # Of an error that came before, nobody has asked yet; bad credentials are nobody's.
+            renderer_context["request"].user  # noqa: B018
+        context: dict[str, Any] = super().get_context(data, accepted_media_type, renderer_context)
+        status = context["response"].status_code
+        # Of an error, too: of several channels one may be wrong.
+        chosen = list(dict.fromkeys(filter(None, context["request"].GET.getlist("channel"))))
+        # While the database is away, nobody knows.
+        groups = {} if status >= 500 else registry.choices(context["user"], LISTED)
+        listed = {name for channels in groups.values() for name, _ in channels}
+        return {
+            **context,
+            "stream": data if status < 400 else {},
+            "error": data.get("detail", "") if status >= 400 and isinstance(data, dict) else "",
+            "hint": HINTS.get(status, ""),
+            "hints": HINTS,
+            "groups": groups,
+            "chosen": chosen,
+            "others": [name for name in chosen if name not in listed],
+            "limit": LISTED,
+        }

@@ -16,9 +16,9 @@ from django.views import View
 from realtime import feeds, log, proxies, rights, sse, stream
 from realtime.conf import settings
 from realtime.events import NOWHERE, EventId
-from realtime.eventstream import FORBIDDEN
 from realtime.feeds import Feed
 from realtime.grip import LAST, SIGNATURE, Last, ProxyHold, ask_on
+from realtime.held import FORBIDDEN
 from realtime.hub import jittered
 from realtime.stream import Opening
 

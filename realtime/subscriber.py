@@ -5,7 +5,7 @@ It knows neither Django nor sockets, and belongs to one event loop.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from realtime.events import Event, EventId
 
@@ -42,6 +42,9 @@ class Subscriber(ABC, Generic[Frame]):
         "socket_id",
         "stalled_since",
     )
+
+    lasts: ClassVar[bool] = True
+    """Whether its subscriptions count among those of their channels."""
 
     def __init__(self, *, limit: int = 256 * 1024, socket_id: str = "") -> None:
         self.channels: dict[str, Subscription] = {}

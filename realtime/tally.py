@@ -103,7 +103,7 @@ class Tally:
             self._changed |= self._told
         while self._changed:
             changed = {self._changed.pop() for _ in range(min(_BATCH, len(self._changed)))}
-            held = {name: len(self._hub.subscribed(name)) for name in changed}
+            held = {name: self._count_here(name) for name in changed}
             try:
                 totals = await self._desk.run(occupancy.write, self._desk.lease, held)
             except BaseException:
@@ -112,6 +112,9 @@ class Tally:
             self._told = (self._told - changed) | {name for name in held if held[name]}
             await self._announce(totals)
             await self._show({name for name in held if held[name] and name not in totals})
+
+    def _count_here(self, channel: str) -> int:
+        return sum(subscriber.lasts for subscriber in self._hub.subscribed(channel))
 
     async def _show(self, channels: set[str]) -> None:
         """Shows totals that have not changed here: who has just come does not know them."""

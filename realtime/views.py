@@ -18,11 +18,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import feeds, proxies, sse, stream, tickets
+from realtime import feeds, polls, proxies, sse, stream, tickets
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
-from realtime.events import Event, dumps
 from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import SIGNATURE, Hold
@@ -48,7 +47,8 @@ TOO_MANY = "You have too many streams open."
 class StreamView(APIView):
     """Changes on a set of channels, from a position on, as Server-Sent Events.
 
-    As ``application/json``: what is there to read now; as ``text/html``: a page that shows it live.
+    As ``application/json``: what there is to read now, or as soon as there is something, if the
+    client would wait (``Prefer: wait=…``, RFC 7240); as ``text/html``: a page that shows it live.
     """
 
     permission_classes = ()
@@ -58,6 +58,8 @@ class StreamView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Reads the query before anything else does: authentication looks for a ticket in it."""
+        # Without it, no form could be negotiated for an error.
+        self.format_kwarg = self.get_format_suffix(**kwargs)
         query = query_of(request)
         self.channels = _channels(query)
         self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
@@ -71,7 +73,7 @@ class StreamView(APIView):
         if request.accepted_renderer.format == "html":
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
-            return Response(self._page(opening, channels))
+            return self._poll(request, opening, channels, holder)
         if _is_proxied(request):
             return self._proxied(request, opening, channels)
         return self._stream(request, opening, channels, holder)
@@ -105,15 +107,21 @@ class StreamView(APIView):
     def _stream(
         self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
     ) -> Response:
+        headers = _held(request, opening, channels, holder) if holder is not None else {}
+        return _start(opening, channels, headers)
+
+    def _poll(
+        self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
+    ) -> Response:
+        text = polls.page(opening.upto, map(polls.encode, opening.events), channels, opening.reset)
         headers = {}
         if holder is not None:
-            grant = Grant.of(request)
-            slot = holder.slots.quotas.take(grant.owner, quota(grant))
-            if slot is None:
-                raise Throttled(detail=TOO_MANY)
-            hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
-            headers = hold.headers()
-        return _start(opening, channels, headers)
+            wait = min(polls.wait(request.headers.get("Prefer", "")), settings.MAX_WAIT)
+            # Without it, a client knows that it has to make pauses.
+            headers = {"Preference-Applied": f"wait={wait:g}"}
+            if not opening.events and not opening.reset:
+                headers |= _held(request, opening, channels, holder, wait)
+        return Response(text, headers=headers)
 
     def _proxied(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         grant = Grant.of(request)
@@ -123,12 +131,6 @@ class StreamView(APIView):
         if feed.new:
             opening = self._open(request)
         return _start(opening, channels, instructions(feed, opening))
-
-    def _page(self, opening: stream.Opening, channels: list[str]) -> bytes:
-        reset = {"channels": channels, "reason": opening.reset} if opening.reset else None
-        start = dumps({"last_event_id": str(opening.upto), "reset": reset})
-        events = ",".join(map(_as_json, opening.events))
-        return f'{start[:-1]},"events":[{events}]}}'.encode()
 
 
 class TicketView(APIView):
@@ -146,6 +148,23 @@ class TicketView(APIView):
         )
 
 
+def _held(
+    request: Request,
+    opening: stream.Opening,
+    channels: list[str],
+    holder: Worker,
+    wait: float = 0.0,
+) -> dict[str, str]:
+    """The instructions by which this process holds a stream, or a poll; counts it."""
+    grant = Grant.of(request)
+    slot = holder.slots.quotas.take(grant.owner, quota(grant))
+    if slot is None:
+        raise Throttled(detail=TOO_MANY)
+    position, granted = opening.upto, grant.dump()
+    hold = Hold(tuple(channels), position, settings.KEEP_ALIVE, granted, slot, wait=wait)
+    return hold.headers()
+
+
 def _start(opening: stream.Opening, channels: list[str], instructions: dict[str, str]) -> Response:
     start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
     if opening.reset:
@@ -159,13 +178,19 @@ def _is_stream(request: Request) -> bool:
     return request.method == "GET" and renderer.format == EventStreamRenderer.format
 
 
+def _waits(request: Request) -> bool:
+    renderer = request.accepted_renderer
+    waits = polls.wait(request.headers.get("Prefer", "")) > 0
+    return request.method == "GET" and renderer.format == PageRenderer.format and waits
+
+
 def _is_proxied(request: Request) -> bool:
     return _is_stream(request) and proxies.signed(request.headers.get(SIGNATURE))
 
 
 def holder_of(request: Request) -> Worker | None:
-    """Who will hold the stream, if it is one that is to be held, and not by a proxy."""
-    if not _is_stream(request):
+    """Who will hold the stream, or the poll, if it is one to be held, and not by a proxy."""
+    if not _is_stream(request) and not _waits(request):
         return None
     holder: Worker | None = request._request.META.get(HOLDER)
     return holder
@@ -209,7 +234,3 @@ def _last_event_id(query: QueryDict) -> str:
     if len(ids) > 1:
         raise ParseError("lastEventId may be given once.")
     return ids[0] if ids else ""
-
-
-def _as_json(event: Event) -> str:
-    return f'{{"id":"{event.id}","event":{dumps(event.type)},"data":{event.message}}}'

@@ -77,7 +77,7 @@ def test_the_streams_page_shows_events_as_they_come(server, open_page):
     with server.client() as alice:
         todo_list = alice.post("/api/todo-lists/", json={"name": "x"}).json()
         page.goto(f"{server.url}/api/events/?channel=private-todo-list.{todo_list['id']}")
-        page.wait_for_selector("#stream-state:has-text('open')")
+        page.wait_for_selector("#stream-state:has-text('live')")
         body = {"todo_list": todo_list["id"], "text": "shown at once"}
         alice.post("/api/todo-items/", json=body)
         page.wait_for_selector("#stream-events tr:has-text('shown at once')")

@@ -297,6 +297,7 @@ def test_an_error_is_a_page_too(api):
     answer = api.get("/api/events/", headers={"Accept": "text/html"})
     assert answer.status_code == 400
     assert "Name at least one channel" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
 
 
 def test_head_does_not_hold_the_connection(api, todo_list):

@@ -1,69 +1,121 @@
-// Shows the stream of this page's own address. It is read by fetch, since an EventSource can't listen
-// to events of every type, and goes on where it was after a break.
+/** The page of the streams: choose channels, hear them live, stop, and go on from any id. */
 
-const MAX_ROWS = 500;
-const rows = document.getElementById("stream-events");
-const state = document.getElementById("stream-state");
-const position = document.getElementById("stream-position");
-const empty = document.getElementById("stream-empty");
+import { addRow, showState } from "./events.js";
+import { Follower } from "./follower.js";
 
-let lastEventId = rows.dataset.lastEventId;
-let retry = 2000;
+const $ = (id) => document.getElementById(id);
 
-function show(text, kind) {
-  state.textContent = text;
-  state.className = `label label-${kind}`;
-}
+class StreamPage {
+  #place = $("stream");
+  #form = $("stream-form");
+  #add = $("stream-add");
+  #from = $("stream-from");
+  #pause = $("stream-pause");
+  #error = $("stream-error");
+  #rows = $("stream-events");
+  #signals = $("stream-signals").querySelector("input");
+  #hints = JSON.parse($("stream-hints").textContent);
+  #follower = new Follower(this.#place.dataset.url, {
+    event: (event) => this.#hear(event),
+    state: (state, error) => this.#show(state, error),
+  });
 
-function addRow(event) {
-  const row = rows.insertRow(0);
-  for (const text of [event.id, event.type, event.data]) row.insertCell().textContent = text;
-  row.classList.toggle("protocol", /^(stream-|keep-alive)/.test(event.type));
-  if (rows.rows.length > MAX_ROWS) rows.deleteRow(MAX_ROWS);
-  empty.hidden = true;
-}
-
-function receive(block) {
-  const event = { id: "", type: "message", data: "" };
-  for (const line of block.split("\n")) {
-    const [, field, value] = /^([^:]*):? ?(.*)$/.exec(line);
-    if (field === "id") event.id = lastEventId = value;
-    else if (field === "event") event.type = value;
-    else if (field === "data") event.data += value;
-    else if (field === "retry") retry = Number(value);
+  start() {
+    this.#form.addEventListener("submit", (event) => this.#listen(event));
+    this.#add.addEventListener("submit", (event) => this.#other(event));
+    this.#pause.addEventListener("click", () => this.#toggle());
+    $("stream-clear").addEventListener("click", () => this.#clear());
+    for (const element of [this.#pause, $("stream-clear"), $("stream-signals")]) element.hidden = false;
+    addEventListener("popstate", () => location.reload());
+    const position = this.#place.dataset.lastEventId;
+    if (position) this.#follow(this.#chosen, new URLSearchParams(location.search).get("lastEventId") || position);
   }
-  position.textContent = lastEventId;
-  if (event.type === "stream-open") show("open", "success");
-  if (event.type !== "keep-alive" && block.includes("event:")) addRow(event);
-}
 
-async function read() {
-  const address = new URL(location.href);
-  address.searchParams.delete("lastEventId");
-  const headers = { Accept: "text/event-stream", "Last-Event-ID": lastEventId };
-  const answer = await fetch(address, { headers, cache: "no-store" });
-  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const blocks = (text + value).split("\n\n");
-    text = blocks.pop();
-    blocks.forEach(receive);
+  get #chosen() {
+    return new FormData(this.#form).getAll("channel");
+  }
+
+  #listen(event) {
+    event.preventDefault();
+    const channels = this.#chosen;
+    if (!channels.length) return this.#refuse({ status: 400, message: "No channel is chosen." });
+    const from = this.#from.value.trim();
+    const query = new URLSearchParams(channels.map((name) => ["channel", name]));
+    if (from) query.set("lastEventId", from);
+    history.pushState(null, "", `${location.pathname}?${query}`);
+    // Whoever adds a channel in passing misses nothing of the others.
+    const goesOn = this.#follower.state !== "ended" && channels.some((name) => this.#follower.channels.has(name));
+    this.#from.value = "";
+    this.#follow(channels, from || (goesOn ? this.#follower.position : null));
+  }
+
+  #other(event) {
+    event.preventDefault();
+    const name = $("stream-other").value.trim();
+    const known = [...this.#form.querySelectorAll("[name=channel]")].find(({ value }) => value === name);
+    if (known) known.checked = true;
+    else this.#offer(name);
+    this.#add.reset();
+  }
+
+  #offer(name) {
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", name: "channel", value: name, checked: true });
+    const label = document.createElement("label");
+    label.append(box, ` ${name}`);
+    $("stream-others").append(label);
+    $("stream-others").hidden = false;
+    box.focus();
+  }
+
+  #follow(channels, position) {
+    this.#error.hidden = true;
+    this.#place.hidden = false;
+    const query = new URLSearchParams([...channels].map((name) => ["channel", name]));
+    $("stream-curl").textContent = `curl -N -H "Authorization: Token $TOKEN" "${location.origin}${location.pathname}?${query}"`;
+    this.#follower.follow(channels, position);
+  }
+
+  #toggle() {
+    if (this.#follower.state === "paused" || this.#follower.state === "ended") this.#follow(this.#chosen, this.#follower.position);
+    else this.#follower.pause();
+  }
+
+  #hear(event) {
+    $("stream-position").textContent = this.#follower.position ?? "";
+    if (event.type === "keep-alive" && !this.#signals.checked) return;
+    const row = addRow(this.#rows, event);
+    $("stream-empty").hidden = true;
+    if (event.id) row.cells[1].append(this.#resumeButton(event.id));
+    if (event.type === "stream-error") this.#refuse({ status: 403, message: `${event.message.text} ${event.message.channels.join(", ")}` });
+  }
+
+  /** Hears everything after an event once more. */
+  #resumeButton(id) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "btn btn-link", textContent: "from here", title: `Resume after ${id}` });
+    button.addEventListener("click", () => this.#follow(this.#chosen, id));
+    return button;
+  }
+
+  #clear() {
+    this.#rows.replaceChildren();
+    $("stream-empty").hidden = false;
+  }
+
+  #show(state, error) {
+    showState($("stream-state"), state);
+    this.#pause.textContent = state === "paused" || state === "ended" ? "Go on" : "Pause";
+    $("stream-note").textContent = state === "reconnecting" && error ? error.message : "";
+    if (state === "ended" && error) this.#refuse(error);
+  }
+
+  #refuse({ status, message }) {
+    const strong = document.createElement("strong");
+    strong.textContent = `${status}:`;
+    this.#error.replaceChildren(strong, ` ${message} ${this.#hints[status] ?? ""}`);
+    this.#error.className = "alert alert-danger";
+    this.#error.hidden = false;
   }
 }
 
-async function follow() {
-  for (;;) {
-    try {
-      await read();
-      show("reconnecting", "warning");
-    } catch (error) {
-      show(error.message, "danger");
-    }
-    await new Promise((resolve) => setTimeout(resolve, retry));
-  }
-}
-
-follow();
+new StreamPage().start();
