@@ -66,3 +66,7 @@ class InvalidMember(RealtimeError, ValueError):
 
 class PresenceFull(RealtimeError):
     """A presence channel has as many members as it may have."""
+
+
+class InvalidCondition(RealtimeError, ValueError):
+    """A conditional request's header is malformed."""

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from realtime.viewsets import RealtimeMixin
+from realtime.conditional import ConditionalMixin
 from todos.filters import TodoItemFilter
 from todos.models import Membership, TodoItem, TodoList
 from todos.permissions import NOT_OWNER, OwnerDeletes
@@ -26,7 +26,7 @@ MAX_MEMBERS = 200
 """Of a list: each change of one is told to all of them, with all of their names."""
 
 
-class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
+class LockingViewSet(ConditionalMixin, viewsets.ModelViewSet):
     """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
     at once, the second would else write the fields that it was not sent back to what they were."""
 
@@ -38,6 +38,10 @@ class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
         if not _ID.fullmatch(self.kwargs["pk"]):
             raise NotFound
         return super().get_object()
+
+    def hold(self, instance: Any) -> Any:
+        """It is locked already."""
+        return instance
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """As the base class, with a lock if this is a write."""
