@@ -8,6 +8,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError
 
 from realtime import authorizations
+from realtime.attendance import Attendance
 from realtime.conf import pusher_app
 from realtime.desk import Desk
 from realtime.events import Event
@@ -32,6 +33,7 @@ class Books:
         self.slots = Slots(self._desk)
         self.roster = Roster(self._desk)
         self.watchlists = Watchlists(self._desk)
+        self._attendance = Attendance(self._desk, self.roster)
 
     def open(self, hub: Hub) -> list[Coroutine[Any, Any, None]]:
         """Begins to take down what happens at the hub; the jobs to run from now on."""
@@ -58,8 +60,9 @@ class Books:
             self._tally.receive(event)
 
     def restart(self) -> None:
-        """The log could not be continued: control events may be missing."""
+        """The log could not be continued: events may be missing."""
         self.watchlists.restart()
+        self._attendance.restart()
 
     def drain(self) -> None:
         """From now on, connections end because this worker does."""
@@ -86,6 +89,9 @@ class Books:
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally:
             self._tally.touch(channel)
-        if not begins:
+        if begins:
+            self._attendance.begin(channel, subscriber)
+        else:
             # Whoever can't read a presence channel any more is no member either.
+            self._attendance.end(channel, subscriber)
             self.roster.leave(channel, subscriber.socket_id)

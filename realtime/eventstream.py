@@ -1,10 +1,12 @@
 """The stream of Server-Sent Events that a held response goes on with."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from realtime import sse
+from realtime.attendance import Attendee, Attending
 from realtime.bridge import Bridge, Receive, Response, Send, body, start
 from realtime.conf import settings
 from realtime.events import EventId
@@ -45,6 +47,12 @@ class EventStream(Subscriber[bytes]):
     def retire(self) -> None:
         self.write(sse.retry(jittered(settings.RETRY)))
         self.end()
+
+
+class MemberStream(EventStream, Attending):
+    """One whose user is a member of its presence channels."""
+
+    __slots__ = ()
 
 
 class StreamWire(Wire[bytes], asyncio.Protocol):
@@ -93,7 +101,8 @@ class HeldResponse:
     """One held response: first the replay, then what is live."""
 
     __slots__ = (
-        "_bridge", "_channels", "_checked", "_grant", "_request", "_slot", "_subscriber", "_worker"
+        "_bridge", "_channels", "_checked", "_grant", "_member", "_request", "_slot", "_subscriber",
+        "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -107,7 +116,8 @@ class HeldResponse:
         self._channels = frozenset(instructions.channels)
         self._checked = instructions.position
         self._grant = Grant.load(instructions.grant)
-        self._subscriber = EventStream(limit=settings.STREAM_BUFFER)
+        self._member = instructions.member
+        self._subscriber = _stream(self._member)
 
     async def run(
         self, response: Response, receive: Receive, send: Send, lend: Lend | None = None
@@ -131,7 +141,7 @@ class HeldResponse:
         if self._subscriber.ended or self._worker.guard.doubts(self._subscriber):
             return
         if all(name != b"set-cookie" for name, _ in headers):
-            opened = Opened(tuple(sorted(self._channels)), self._grant, headers)
+            opened = Opened(tuple(sorted(self._channels)), self._grant, headers, self._member)
             self._worker.guard.memory.remember(self._request, opened)
 
     async def _hand_over(
@@ -185,6 +195,12 @@ class HeldResponse:
         self._worker.guard.welcome(self._subscriber, self._checked)
         if self._worker.draining:
             self._subscriber.retire()
+
+
+def _stream(member: str) -> EventStream:
+    if not member:
+        return EventStream(limit=settings.STREAM_BUFFER)
+    return MemberStream(limit=settings.STREAM_BUFFER, attendee=Attendee(*json.loads(member)))
 
 
 async def _disconnected(receive: Receive) -> None:

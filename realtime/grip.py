@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import quote, unquote
 
 from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
@@ -37,6 +38,8 @@ class Hold:
     """On what grounds; only for the holder in this process, as metadata of the connection."""
     slot: int = 0
     """What the stream is counted by; likewise."""
+    member: str = ""
+    """Whom the stream makes a member of its presence channels, as JSON text; likewise."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
@@ -46,7 +49,7 @@ class Hold:
             "Grip-Keep-Alive": _keep_alive(self.keep_alive),
         }
         if self.grant:
-            headers[_META] = f"slot={self.slot}, grant={self.grant}"
+            headers[_META] = f"slot={self.slot}, member={quote(self.member)}, grant={self.grant}"
         return headers
 
     @classmethod
@@ -55,7 +58,8 @@ class Hold:
         found = {name: value.decode("latin-1") for name, value in headers if name[:5] == b"grip-"}
         if found.get(b"grip-hold") != "stream":
             return None
-        slot, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
+        meta, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
+        slot, _, member = meta.partition(", member=")
         items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
         return cls(
             channels=tuple(channel for channel, _, _ in items),
@@ -63,6 +67,7 @@ class Hold:
             keep_alive=float(found[b"grip-keep-alive"].rpartition("=")[2]),
             grant=grant,
             slot=int(slot.partition("=")[2] or 0),
+            member=unquote(member),
         )
 
 

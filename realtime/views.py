@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import feeds, proxies, sse, stream, tickets
+from realtime import feeds, presence, profiles, proxies, sse, stream, tickets
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
@@ -27,7 +27,7 @@ from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import SIGNATURE, Hold
 from realtime.hub import jittered
-from realtime.names import check_name
+from realtime.names import check_name, is_presence
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
 from realtime.quotas import quota
@@ -105,15 +105,21 @@ class StreamView(APIView):
     def _stream(
         self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
     ) -> Response:
-        headers = {}
         if holder is not None:
             grant = Grant.of(request)
             slot = holder.slots.quotas.take(grant.owner, quota(grant))
             if slot is None:
                 raise Throttled(detail=TOO_MANY)
-            hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
-            headers = hold.headers()
-        return _start(opening, channels, headers)
+            hold = Hold(
+                tuple(channels),
+                opening.upto,
+                settings.KEEP_ALIVE,
+                grant.dump(),
+                slot,
+                _member(request, channels),
+            )
+            return _start(opening, channels, hold.headers())
+        return _start(opening, channels, {}, listing=True)
 
     def _proxied(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
         grant = Grant.of(request)
@@ -122,7 +128,7 @@ class StreamView(APIView):
             raise Throttled(detail=TOO_MANY)
         if feed.new:
             opening = self._open(request)
-        return _start(opening, channels, instructions(feed, opening))
+        return _start(opening, channels, instructions(feed, opening), listing=True)
 
     def _page(self, opening: stream.Opening, channels: list[str]) -> bytes:
         reset = {"channels": channels, "reason": opening.reset} if opening.reset else None
@@ -146,11 +152,29 @@ class TicketView(APIView):
         )
 
 
-def _start(opening: stream.Opening, channels: list[str], instructions: dict[str, str]) -> Response:
+def _member(request: Request, channels: list[str]) -> str:
+    """Whom the stream makes a member, if it does."""
+    if not any(map(is_presence, channels)):
+        return ""
+    data = profiles.channel_data(request.user)
+    return dumps([data["user_id"], data["user_info"]])
+
+
+def _start(
+    opening: stream.Opening,
+    channels: list[str],
+    instructions: dict[str, str],
+    *,
+    listing: bool = False,
+) -> Response:
+    """The answer by which a stream begins; `listing` the members of its presence channels, unless
+    who holds it does so."""
     start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
     if opening.reset:
         start.append(sse.stream_reset(opening.upto, channels, opening.reset))
     start += [sse.encode(event) for event in opening.events]
+    if listing:
+        start += [sse.encode(event) for event in presence.lists(channels)]
     return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
 
 

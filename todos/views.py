@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from realtime.conditional import ConditionalMixin
+from realtime.presence_views import PresenceMixin
 from todos.filters import TodoItemFilter
 from todos.models import Membership, TodoItem, TodoList
 from todos.permissions import NOT_OWNER, OwnerDeletes
@@ -30,7 +31,7 @@ class LockingViewSet(ConditionalMixin, viewsets.ModelViewSet):
     """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
     at once, the second would else write the fields that it was not sent back to what they were."""
 
-    reads = ("list", "retrieve", "metadata")
+    reads = ("list", "retrieve", "metadata", "presence")
     """Actions outside of the mixin's transaction."""
 
     def get_object(self) -> Any:
@@ -52,7 +53,7 @@ class LockingViewSet(ConditionalMixin, viewsets.ModelViewSet):
         return _locked(found, alone=self.action == "destroy")
 
 
-class TodoListViewSet(LockingViewSet):
+class TodoListViewSet(PresenceMixin, LockingViewSet):
     """The lists that you own, and those shared with you."""
 
     queryset = TodoList.objects.none()
@@ -70,6 +71,9 @@ class TodoListViewSet(LockingViewSet):
         if instance is None:
             return [f"private-user.{self.request.user.pk}"]
         return [f"private-todo-list.{instance.pk}"]
+
+    def presence_channel(self, instance: TodoList) -> str:
+        return f"presence-todo-list.{instance.pk}"
 
     def perform_create(self, serializer: BaseSerializer[TodoList]) -> None:
         serializer.save(owner=self.request.user)
