@@ -7,12 +7,13 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import authorizations
+from realtime import authorizations, editing
 from realtime.attendance import Attendance
 from realtime.conf import pusher_app
 from realtime.desk import Desk
 from realtime.events import Event
-from realtime.hub import Hub
+from realtime.hub import Hub, jittered
+from realtime.leases import RENEWAL
 from realtime.names import CONTROL
 from realtime.presence import SIGNED
 from realtime.roster import Roster
@@ -44,6 +45,7 @@ class Books:
             self.roster.keep(),
             self.watchlists.keep(),
             self._keep_authorizations(hub),
+            self._end_editing(),
         ]
         if pusher_app() is not None:
             self._tally = Tally(self._desk, hub)
@@ -85,6 +87,15 @@ class Books:
             except (DatabaseError, InterfaceError) as error:
                 # They are remembered for much longer than until the next time.
                 logger.warning("Authorizations can't be renewed: %s", error)
+
+    async def _end_editing(self) -> None:
+        """Ends the marks of those who don't say any more that they are editing."""
+        while True:
+            await asyncio.sleep(jittered(RENEWAL))
+            try:
+                await self._desk.run(editing.sweep)
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("Who is editing can't be looked at, trying again: %s", error)
 
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally:

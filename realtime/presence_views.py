@@ -11,7 +11,7 @@ from realtime import presence
 from realtime.viewsets import RealtimeMixin
 
 
-class UserField(serializers.Serializer[Any]):
+class PersonSerializer(serializers.Serializer[Any]):
     """Somebody, as others see them."""
 
     id = serializers.CharField(read_only=True)
@@ -21,7 +21,7 @@ class UserField(serializers.Serializer[Any]):
 class MembersSerializer(serializers.Serializer[Any]):
     """The members of a channel at a version of it."""
 
-    members = UserField(many=True, read_only=True)
+    members = PersonSerializer(many=True, read_only=True)
     version = serializers.IntegerField(read_only=True)
 
 

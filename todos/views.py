@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from realtime.conditional import ConditionalMixin
+from realtime.editing_views import EditingMixin, EditorsSerializer
 from realtime.presence_views import PresenceMixin
 from todos.filters import TodoItemFilter
 from todos.models import Membership, TodoItem, TodoList
@@ -27,11 +28,11 @@ MAX_MEMBERS = 200
 """Of a list: each change of one is told to all of them, with all of their names."""
 
 
-class LockingViewSet(ConditionalMixin, viewsets.ModelViewSet):
+class LockingViewSet(EditingMixin, ConditionalMixin, viewsets.ModelViewSet):
     """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
     at once, the second would else write the fields that it was not sent back to what they were."""
 
-    reads = ("list", "retrieve", "metadata", "presence")
+    reads = ("list", "retrieve", "metadata", "presence", "edited", "editors")
     """Actions outside of the mixin's transaction."""
 
     def get_object(self) -> Any:
@@ -39,6 +40,12 @@ class LockingViewSet(ConditionalMixin, viewsets.ModelViewSet):
         if not _ID.fullmatch(self.kwargs["pk"]):
             raise NotFound
         return super().get_object()
+
+    @extend_schema(responses=EditorsSerializer(many=True))
+    @action(detail=False, url_path="editing", serializer_class=EditorsSerializer)
+    def edited(self, request: Request) -> Response:
+        """The objects that somebody is editing, and who does."""
+        return super().edited(request)
 
     def hold(self, instance: Any) -> Any:
         """It is locked already."""
