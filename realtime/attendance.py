@@ -36,13 +36,13 @@ class Attendee(NamedTuple):
 class Attending(Subscriber[bytes]):
     """A stream that may make its user a member of channels."""
 
-    __slots__ = ("_known", "attendee")
+    __slots__ = ("_known", "attendee", "name")
 
     def __init__(self, *, limit: int = 256 * 1024, attendee: Attendee | None = None) -> None:
-        # Nobody is told its name: no event excludes it.
-        name = f"{secrets.randbelow(10**12)}.{secrets.randbelow(10**12)}" if attendee else ""
-        super().__init__(limit=limit, socket_id=name)
+        super().__init__(limit=limit)
         self.attendee = attendee
+        self.name = secrets.token_hex(16) if attendee else ""
+        """What the roster knows it by. No socket id: only connections of Pusher's clients have."""
         self._known: dict[str, int | list[Event]] = {}
         """By channel the version that was shown, or what has been told until something is."""
 
@@ -95,6 +95,7 @@ class Attendance:
         if isinstance(stream, Attending) and (channel, stream) in self._present:
             del self._present[channel, stream]
             stream.forget(channel)
+            self._roster.leave(channel, stream.name)
 
     def restart(self) -> None:
         """The log could not be continued: shows all members anew."""
@@ -113,7 +114,7 @@ class Attendance:
             return
         try:
             # No gap before it is wanted: a subscription that ends from here on ends that, too.
-            snapshot = await self._roster.join(channel, stream.socket_id, *stream.attendee)
+            snapshot = await self._roster.join(channel, stream.name, *stream.attendee)
         except PresenceFull:
             snapshot = await self._read(channel)
         except InvalidMember as error:

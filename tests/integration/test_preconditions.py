@@ -83,6 +83,8 @@ def test_who_has_it_gets_nothing_but_the_position(api, any_path, item):
             answer = method(any_path, headers={"If-None-Match": header})
             assert answer.status_code == 304
             assert answer.content == b""
+            # RFC 9110, section 8.6
+            assert "Content-Length" not in answer
             assert answer["ETag"] == tag
             assert answer["Cache-Control"] == "private, no-cache"
             assert "/api/events/?channel=private-todo-list" in answer["Link"]

@@ -82,6 +82,11 @@ def test_other_events_and_other_streams_are_not_touched():
     assert [kind for kind, _ in stream.told()] == [MEMBER_JOINED]
 
 
+def test_a_stream_is_no_connection_of_pushers_clients():
+    assert OneStream().socket_id == ""
+    assert OneStream().name != OneStream().name
+
+
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.data())
 def test_whenever_the_list_comes_the_stream_knows_the_members(users, data):
     """Each of `users` comes, or goes if present; the stream is live at some time, the list is made
