@@ -34,14 +34,14 @@ class Attendee(NamedTuple):
 
 
 class Attending(Subscriber[bytes]):
-    """A stream that may make its user a member of channels."""
+    """A stream that makes its user a member of its presence channels."""
 
     __slots__ = ("_known", "attendee", "name")
 
-    def __init__(self, *, limit: int = 256 * 1024, attendee: Attendee | None = None) -> None:
+    def __init__(self, *, limit: int = 256 * 1024, attendee: Attendee) -> None:
         super().__init__(limit=limit)
         self.attendee = attendee
-        self.name = secrets.token_hex(16) if attendee else ""
+        self.name = secrets.token_hex(16)
         """What the roster knows it by. No socket id: only connections of Pusher's clients have."""
         self._known: dict[str, int | list[Event]] = {}
         """By channel the version that was shown, or what has been told until something is."""
@@ -87,7 +87,7 @@ class Attendance:
 
     def begin(self, channel: str, stream: AnySubscriber) -> None:
         """Takes note of a subscription, which may be to any channel and by any connection."""
-        if isinstance(stream, Attending) and stream.attendee and is_presence(channel):
+        if isinstance(stream, Attending) and is_presence(channel):
             self._join(channel, stream)
 
     def end(self, channel: str, stream: AnySubscriber) -> None:
@@ -110,7 +110,7 @@ class Attendance:
         joining.add_done_callback(self._joining.discard)
 
     async def _show(self, channel: str, stream: Attending) -> None:
-        if not self._is_wanted(channel, stream) or stream.attendee is None:
+        if not self._is_wanted(channel, stream):
             return
         try:
             # No gap before it is wanted: a subscription that ends from here on ends that, too.
