@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rest_framework import decorators, serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotAuthenticated, ValidationError
 from rest_framework.request import Request, clone_request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
@@ -50,7 +50,6 @@ class EditingMixin(RealtimeMixin):
     get_queryset: Any
     paginate_queryset: Any
     get_paginated_response: Any
-    check_permissions: Any
 
     def get_throttles(self) -> list[BaseThrottle]:
         """As the base class, but for those who say again and again that they are editing."""
@@ -58,6 +57,13 @@ class EditingMixin(RealtimeMixin):
             return [EditingThrottle()]
         throttles: list[BaseThrottle] = super().get_throttles()  # type: ignore[misc]
         return throttles
+
+    def check_permissions(self, request: Request) -> None:
+        """As the base class; to say that one edits takes what changing takes, by which method one
+        says it is no matter."""
+        if self.action in ("edit", "end_edit"):
+            request = clone_request(request, "PATCH")
+        super().check_permissions(request)  # type: ignore[misc]
 
     @decorators.action(detail=False, url_path="editing", serializer_class=EditorsSerializer)
     def edited(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -93,8 +99,7 @@ class EditingMixin(RealtimeMixin):
     @edit.mapping.delete
     def end_edit(self, request: Request, tab: str, *args: Any, **kwargs: Any) -> Response:
         """Says that it is over."""
-        obj = self.get_object()
-        with _checked():
+        with self._changing() as obj, _checked():
             editing.end(obj, request.user, tab)
         return Response(status=204)
 
@@ -102,6 +107,9 @@ class EditingMixin(RealtimeMixin):
     def _changing(self) -> Iterator[Any]:
         """The object, for somebody who may change it; found as it is for PATCH."""
         request, name = self.request, self.action
+        if not request.user.is_authenticated:
+            # Where everybody may change things: there is nobody to show.
+            raise NotAuthenticated
         self.request, self.action = clone_request(request, "PATCH"), "partial_update"
         try:
             self.check_permissions(self.request)

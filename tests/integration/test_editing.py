@@ -198,12 +198,24 @@ def test_what_patch_needs_is_needed_here(api, bobs, path, monkeypatch, journal):
 
     class Owner(DjangoModelPermissions):
         def has_permission(self, request, view):
-            return request.method != "PATCH" or request.user.username == "alice"
+            if request.method == "PATCH":
+                return request.user.username == "alice"
+            return request.method != "DELETE"
 
     monkeypatch.setattr(TodoItemViewSet, "permission_classes", (Owner,))
     put(api, path)
     assert bobs.put(f"{path}editing/a/").status_code == 403
+    drop(api, path)
+    put(api, path)
     assert names(bobs.get(f"{path}editing/")) == ["alice"]
+
+
+def test_somebody_without_a_name_is_not_shown(client_of, path, item, monkeypatch, journal):
+    monkeypatch.setattr(TodoItemViewSet, "permission_classes", ())
+    monkeypatch.setattr(TodoItemViewSet, "get_queryset", lambda self: TodoItem.objects.all())
+    for send in (client_of(None).put, client_of(None).delete):
+        assert send(f"{path}editing/a/").status_code == 401
+    assert told(journal) == []
 
 
 @pytest.mark.parametrize("tab", ["x" * 65, "a.b", "é", "a%20b", "%00", "a;b"])
@@ -375,6 +387,23 @@ def test_a_sweep_waits_for_nobody(item, alice, journal):
     done.set()
     thread.join()
     assert list(models.Editor.objects.values_list("object_id", flat=True)) == [str(item.pk)]
+
+
+def test_the_browsable_api_shows_all_of_it(api, path, shared):
+    put(api, path)
+    html = {"Accept": "text/html"}
+    for address in (
+        f"{path}editing/",
+        "/api/todo-items/editing/?todo_list=1",
+        "/api/todo-lists/editing/",
+        f"/api/todo-lists/{shared.pk}/presence/",
+    ):
+        assert api.get(address, headers=html).status_code == 200
+    # There is a form for it, on a page that says it can't be read.
+    assert api.get(f"{path}editing/a/", headers=html).status_code == 405
+    assert api.put(f"{path}editing/b/", headers=html).status_code == 200
+    assert api.put(f"{path}editing/a.b/", headers=html).status_code == 400
+    assert api.options(f"{path}editing/a/", headers=html).status_code == 200
 
 
 def test_the_data_is_json_of_what_rest_answers(api, path, journal):
