@@ -218,12 +218,12 @@ def test_somebody_without_a_name_is_not_shown(client_of, path, item, monkeypatch
     assert told(journal) == []
 
 
-@pytest.mark.parametrize("tab", ["x" * 65, "a.b", "é", "a%20b", "%00", "a;b"])
-def test_a_tab_has_a_plain_name(api, path, tab, journal):
-    answer = api.put(f"{path}editing/{tab}/")
-    assert answer.status_code == 400
-    assert answer.json().keys() == {"tab"}
-    assert api.delete(f"{path}editing/{tab}/").status_code == 400
+def test_a_tab_has_a_plain_name(api, path, journal):
+    for tab in ("x" * 65, "a.b", "é", "a%20b", "%00", "a;b"):
+        answer = api.put(f"{path}editing/{tab}/")
+        assert answer.status_code == 400
+        assert answer.json().keys() == {"tab"}
+        assert api.delete(f"{path}editing/{tab}/").status_code == 400
     assert told(journal) == []
 
 
@@ -334,7 +334,7 @@ def test_of_many_at_the_same_time_each_begins_once_and_ends_once(item, alice, bo
 
     def work(user, tab):
         try:
-            for _ in range(8):
+            for _ in range(5):
                 editing.begin(item, user, tab)
                 editing.sweep()
                 lapse(user_id=str(user.pk), tab=tab)
