@@ -1,6 +1,7 @@
 """What must hold for each request, whichever view it is for."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware import common
@@ -31,3 +32,10 @@ class CommonMiddleware(common.CommonMiddleware):
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         """Only where following the redirect has the same effect."""
         return request.method in _SAFE and super().should_redirect_with_slash(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """As the base class; but a 304 has the length of what it stands for, or none."""
+        answer = super().process_response(request, response)
+        if answer.status_code == HTTPStatus.NOT_MODIFIED:
+            del answer.headers["Content-Length"]
+        return answer

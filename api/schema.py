@@ -15,6 +15,7 @@ _FIELD_ERRORS = {
     ]
 }
 _PUBLIC = ("/api/token/", "/api/schema/")
+_OBJECTS = ("/api/todo-lists/{id}/", "/api/todo-items/{id}/")
 
 _LINK = {
     "description": "Where to subscribe to what this answer shows, and from which position on:"
@@ -30,6 +31,26 @@ _MUTATION = {
 }
 
 
+_ETAG = {
+    "description": "Of the JSON: a digest of it as `JSON.stringify` writes it.",
+    "schema": {"type": "string"},
+}
+_TAGS = r'^\s*(\*|,*\s*(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*)\s*$'
+_CONDITIONS = [
+    {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", "pattern": _TAGS},
+    }
+    for name, description in (
+        ("If-Match", "Do nothing, and answer 412, unless the object has one of these tags."),
+        ("If-None-Match", "Answer 304 to a GET, and 412 to a write, if it has one of these tags."),
+    )
+]
+
+
 def document_common_answers(result: Any, generator: Any, request: Any, public: Any) -> Any:
     """Adds the answers that do not depend on the resource, and the real-time headers."""
     for path, operations in result["paths"].items():
@@ -38,6 +59,8 @@ def document_common_answers(result: Any, generator: Any, request: Any, public: A
             _add_errors(answers, path, method)
             if path.startswith("/api/todo-"):
                 _add_realtime(operation, answers, method)
+            if path in _OBJECTS:
+                _add_conditions(operation, answers, method)
     return result
 
 
@@ -69,3 +92,31 @@ def _add_realtime(operation: Any, answers: Any, method: str) -> None:
         answers["200"].setdefault("headers", {})["Link"] = _LINK
     else:
         operation.setdefault("parameters", []).append(_MUTATION)
+
+
+def _add_conditions(operation: Any, answers: Any, method: str) -> None:
+    operation.setdefault("parameters", []).extend(_CONDITIONS)
+    if method == "get":
+        answers["304"] = {
+            "description": "You have it already.",
+            "headers": {"ETag": _ETAG, "Link": _LINK},
+        }
+    if method in ("get", "patch"):
+        answers["200"].setdefault("headers", {})["ETag"] = _ETAG
+    current = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+    answers["412"] = {
+        "description": "A condition is not fulfilled; nothing was done.",
+        "headers": {"ETag": _ETAG, "Link": _LINK},
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "detail": {"type": "string"},
+                        "current": current.get("schema", {"type": "object"}),
+                    },
+                    "required": ["detail", "current"],
+                }
+            }
+        },
+    }

@@ -170,12 +170,14 @@ CORS_ALLOW_HEADERS = [
     "authorization",
     "cache-control",
     "content-type",
+    "if-match",
+    "if-none-match",
     "last-event-id",
     "prefer",
     "x-csrftoken",
     "x-mutation-id",
 ]
-CORS_EXPOSE_HEADERS = ["link", "location", "preference-applied", "retry-after"]
+CORS_EXPOSE_HEADERS = ["etag", "link", "location", "preference-applied", "retry-after"]
 
 # data: is for the pictures in the browsable API's and the admin's style sheets.
 CONTENT_SECURITY_POLICY = {

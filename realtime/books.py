@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import authorizations
+from realtime import authorizations, editing
+from realtime.attendance import Attendance
 from realtime.conf import pusher_app
 from realtime.desk import Desk
 from realtime.events import Event
-from realtime.hub import Hub
+from realtime.hub import Hub, jittered
+from realtime.leases import RENEWAL
 from realtime.names import CONTROL
 from realtime.presence import SIGNED
 from realtime.roster import Roster
@@ -32,6 +34,7 @@ class Books:
         self.slots = Slots(self._desk)
         self.roster = Roster(self._desk)
         self.watchlists = Watchlists(self._desk)
+        self._attendance = Attendance(self._desk, self.roster)
 
     def open(self, hub: Hub) -> list[Coroutine[Any, Any, None]]:
         """Begins to take down what happens at the hub; the jobs to run from now on."""
@@ -42,6 +45,7 @@ class Books:
             self.roster.keep(),
             self.watchlists.keep(),
             self._keep_authorizations(hub),
+            self._end_editing(),
         ]
         if pusher_app() is not None:
             self._tally = Tally(self._desk, hub)
@@ -58,8 +62,9 @@ class Books:
             self._tally.receive(event)
 
     def restart(self) -> None:
-        """The log could not be continued: control events may be missing."""
+        """The log could not be continued: events may be missing."""
         self.watchlists.restart()
+        self._attendance.restart()
 
     def drain(self) -> None:
         """From now on, connections end because this worker does."""
@@ -83,9 +88,21 @@ class Books:
                 # They are remembered for much longer than until the next time.
                 logger.warning("Authorizations can't be renewed: %s", error)
 
+    async def _end_editing(self) -> None:
+        """Ends the marks of those who don't say any more that they are editing."""
+        while True:
+            await asyncio.sleep(jittered(RENEWAL))
+            try:
+                await self._desk.run(editing.sweep)
+            except (DatabaseError, InterfaceError) as error:
+                logger.warning("Who is editing can't be looked at, trying again: %s", error)
+
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally and subscriber.lasts:
             self._tally.touch(channel)
-        if not begins:
+        if begins:
+            self._attendance.begin(channel, subscriber)
+        else:
             # Whoever can't read a presence channel any more is no member either.
+            self._attendance.end(channel, subscriber)
             self.roster.leave(channel, subscriber.socket_id)

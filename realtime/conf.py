@@ -77,6 +77,10 @@ class Settings:
     """Size of the data of an event that a client sends to others."""
     MAX_CLIENT_EVENTS: int = 10
     """Events that a client may send to others in a second."""
+    EDITING_LEASE: float = 30.0
+    """Who is editing something says so again before this has passed, or is not shown any more."""
+    EDITING_RATE: int = 120
+    """How often in a minute a user may say that."""
     TICKET_MAX_AGE: float = 30.0
     MAX_TRIGGER_CHANNELS: int = 100
     """Channels that one request to the HTTP API may send an event to."""

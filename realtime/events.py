@@ -15,8 +15,10 @@ MAX_MUTATION_LENGTH = 64
 
 MEMBER_JOINED = "member.joined"
 MEMBER_LEFT = "member.left"
-"""On a presence channel, only presence itself tells these."""
+MEMBER_LIST = "member.list"
+"""On a presence channel, only presence itself tells these; the list is in no log."""
 
+_OF_MEMBERS = frozenset({MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST})
 _ID = re.compile(r"(0|[1-9][0-9]{0,17})-([A-Za-z0-9_]{8})", re.ASCII)
 _TYPE = re.compile(r"[^\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,200}")
 _RESERVED_TYPES = frozenset({"stream-open", "stream-reset", "stream-error", "keep-alive"})
@@ -175,7 +177,7 @@ def check_type(name: str, channel: str = "") -> str:
         )
     if name in _RESERVED_TYPES or name.startswith(_RESERVED_PREFIXES):
         raise InvalidEvent(f"The event type {name} belongs to the protocol.")
-    if name in (MEMBER_JOINED, MEMBER_LEFT) and is_presence(channel):
+    if name in _OF_MEMBERS and is_presence(channel):
         raise InvalidEvent(f"On a presence channel, {name} tells of its members.")
     return name
 

@@ -1,10 +1,12 @@
 """The stream of Server-Sent Events that a held response goes on with."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 from realtime import sse
+from realtime.attendance import Attendee, Attending
 from realtime.bridge import Bridge, Receive, Response, Send, body, start
 from realtime.conf import settings
 from realtime.events import EventId
@@ -53,6 +55,12 @@ FORMS: dict[str, type[EventStream]] = {"": EventStream}
 """Forms of streams by the names that hold instructions have for them."""
 
 
+class MemberStream(EventStream, Attending):
+    """One whose user is a member of its presence channels."""
+
+    __slots__ = ()
+
+
 class StreamWire(Wire[bytes], asyncio.Protocol):
     """Writes a stream in chunks of HTTP/1.1, RFC 9112, section 7.1, and is told by its transport
     when the connection is lost. What the client sends meanwhile is of no interest."""
@@ -99,7 +107,8 @@ class HeldResponse:
     """One held response: first the replay, then what is live."""
 
     __slots__ = (
-        "_bridge", "_channels", "_checked", "_grant", "_request", "_slot", "_subscriber", "_worker"
+        "_bridge", "_channels", "_checked", "_grant", "_member", "_request", "_slot", "_subscriber",
+        "_worker",
     )  # fmt: skip
 
     def __init__(
@@ -114,7 +123,8 @@ class HeldResponse:
         self._channels = frozenset(instructions.channels)
         self._checked = instructions.position
         self._grant = Grant.load(instructions.grant)
-        self._subscriber = FORMS[instructions.form](limit=settings.STREAM_BUFFER)
+        self._member = instructions.member
+        self._subscriber = _stream(instructions)
 
     async def run(
         self, response: Response, receive: Receive, send: Send, lend: Lend | None = None
@@ -138,7 +148,7 @@ class HeldResponse:
         if self._subscriber.ended or self._worker.guard.doubts(self._subscriber):
             return
         if all(name != b"set-cookie" for name, _ in headers):
-            opened = Opened(tuple(sorted(self._channels)), self._grant, headers)
+            opened = Opened(tuple(sorted(self._channels)), self._grant, headers, self._member)
             self._worker.guard.memory.remember(self._request, opened)
 
     async def _hand_over(
@@ -192,3 +202,10 @@ class HeldResponse:
         self._worker.guard.welcome(self._subscriber, self._checked)
         if self._worker.draining:
             self._subscriber.retire()
+
+
+def _stream(instructions: Hold) -> EventStream:
+    if instructions.member:
+        attendee = Attendee(*json.loads(instructions.member))
+        return MemberStream(limit=settings.STREAM_BUFFER, attendee=attendee)
+    return FORMS[instructions.form](limit=settings.STREAM_BUFFER)

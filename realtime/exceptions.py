@@ -64,5 +64,13 @@ class InvalidMember(RealtimeError, ValueError):
     """Who wants to join a presence channel has no usable id, or too much information."""
 
 
+class InvalidTab(RealtimeError, ValueError):
+    """A tab in which somebody edits can't be called so."""
+
+
 class PresenceFull(RealtimeError):
     """A presence channel has as many members as it may have."""
+
+
+class InvalidCondition(RealtimeError, ValueError):
+    """A conditional request's header is malformed."""

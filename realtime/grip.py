@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import quote, unquote
 
 from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
@@ -42,6 +43,8 @@ class Hold:
     """What it looks like, if not as usual; likewise."""
     wait: float = 0.0
     """Seconds to keep the answer itself back for, until something comes; 0 if it is a stream."""
+    member: str = ""
+    """Whom the stream makes a member of its presence channels, as JSON text; likewise."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""
@@ -54,7 +57,8 @@ class Hold:
             headers["Grip-Timeout"] = f"{self.wait:g}"
         if self.grant:
             form = f", form={self.form}" if self.form else ""
-            headers[_META] = f"slot={self.slot}{form}, grant={self.grant}"
+            member = f", member={quote(self.member)}" if self.member else ""
+            headers[_META] = f"slot={self.slot}{form}{member}, grant={self.grant}"
         return headers
 
     @classmethod
@@ -64,6 +68,7 @@ class Hold:
         if found.get(b"grip-hold") not in ("stream", "response"):
             return None
         meta, _, grant = found.get(_META.lower().encode(), "").partition(", grant=")
+        meta, _, member = meta.partition(", member=")
         slot, _, form = meta.partition(", form=")
         items = [item.partition("; prev-id=") for item in found[b"grip-channel"].split(", ")]
         return cls(
@@ -74,6 +79,7 @@ class Hold:
             slot=int(slot.partition("=")[2] or 0),
             form=form,
             wait=float(found.get(b"grip-timeout", 0)),
+            member=unquote(member),
         )
 
 

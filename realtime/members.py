@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event, dumps
+from realtime.events import MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST, Event, dumps
 
 
 class Arrival(NamedTuple):
@@ -46,6 +46,31 @@ class Snapshot:
         ids = dumps(list(self.infos))
         infos = ",".join(f"{dumps(user_id)}:{info}" for user_id, info in self.infos.items())
         return f'{{"presence":{{"ids":{ids},"hash":{{{infos}}},"count":{len(self.infos)}}}}}'
+
+    @cached_property
+    def text(self) -> str:
+        """What REST and streams tell of it: JSON text."""
+        members = ",".join(
+            f'{{"id":{dumps(user_id)},"info":{info}}}' for user_id, info in self.infos.items()
+        )
+        return f'{{"members":[{members}],"version":{self.version}}}'
+
+    def listed(self, channel: str) -> Event:
+        """What shows a stream all members of its channel."""
+        return Event(channel, MEMBER_LIST, self.text)
+
+    def after(self, events: Iterable[Event]) -> "Snapshot":
+        """The members once these events have happened, some of which it may contain already."""
+        infos, newest = dict(self.infos), self.version
+        for event in events:
+            number = version(event)
+            if number is None or number <= newest:
+                continue
+            newest, data = number, json.loads(event.data)
+            infos.pop(data["id"], None)
+            if event.type == MEMBER_JOINED:
+                infos[data["id"]] = dumps(data["info"])
+        return Snapshot(newest, infos)
 
 
 @dataclass(frozen=True, slots=True)

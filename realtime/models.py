@@ -1,5 +1,6 @@
 """The tables: the log's, used by ``log.py`` alone, those of tickets and of what was signed for
-connections, those of what workers hold: streams, members, subscriptions; and those of proxies."""
+connections, that of who edits what, those of what workers hold: streams, members, subscriptions;
+and those of proxies."""
 
 from django.db import models
 from django.db.models import Q
@@ -137,6 +138,31 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} on {self.channel} by {self.socket_id}"
+
+
+class Editor(models.Model):
+    """A mark: a tab in which a user is editing an object of a published model, until it expires."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=100)
+    """The publisher's."""
+    object_id = models.CharField(max_length=255)
+    user_id = models.CharField(max_length=128)
+    tab = models.CharField(max_length=64)
+    info = models.TextField()
+    channels = models.TextField()
+    """A JSON list: where the object's marks were told."""
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("name", "object_id", "user_id", "tab"), name="realtime_one_mark"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} on {self.name} {self.object_id} until {self.expires_at}"
 
 
 class Occupancy(models.Model):

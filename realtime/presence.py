@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Subquery
 
 from realtime import locks, webhooks
 from realtime.conf import settings
@@ -28,7 +28,7 @@ from realtime.leases import Lease
 from realtime.log import database
 from realtime.members import Change, Outcome, Row, Snapshot, Status, Turn, turn, version
 from realtime.models import Member, PresenceChannel
-from realtime.names import CONTROL
+from realtime.names import CONTROL, is_presence
 from realtime.watch import append
 
 SIGNED_IN = "#signed-in-"
@@ -49,6 +49,29 @@ def members(channel: str) -> dict[str, Any]:
     """What each member of a channel tells of itself, by user id."""
     rows = Member.objects.using(database()).filter(channel=channel).order_by("pk")
     return Snapshot(0, dict(rows.values_list("user_id", "info"))).members
+
+
+def snapshot(channel: str) -> Snapshot:
+    """The members of a channel and the version that they belong to."""
+    alias = database()
+    present = Member.objects.using(alias).filter(channel=channel)
+    channels = PresenceChannel.objects.using(alias).filter(pk=channel)
+    while True:
+        # Members and version by one statement, which sees both as of one moment.
+        rows = present.annotate(version=Subquery(channels.values("version"))).order_by("pk")
+        if found := list(rows.values_list("version", "user_id", "info")):
+            infos: dict[str, str] = {}
+            for _, user_id, info in found:
+                infos.setdefault(user_id, info)
+            return Snapshot(found[0][0], infos)
+        empty = channels.annotate(present=Exists(present)).values_list("version", "present").first()
+        if empty is None or not empty[1]:
+            return Snapshot(empty[0] if empty else 0, {})
+
+
+def lists(channels: Iterable[str]) -> list[Event]:
+    """For each presence channel among these, what shows a stream its members."""
+    return [snapshot(name).listed(name) for name in channels if is_presence(name)]
 
 
 def user_counts(channels: Collection[str]) -> dict[str, int]:

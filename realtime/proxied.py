@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
 
-from realtime import feeds, log, proxies, rights, sse, stream
+from realtime import feeds, log, presence, proxies, rights, sse, stream
 from realtime.conf import settings
 from realtime.events import NOWHERE, EventId
 from realtime.feeds import Feed
@@ -84,6 +84,7 @@ def _continue(feed: Feed, position: str, last: Last) -> tuple[bytes, dict[str, s
         # It was a good one when the stream was told: the log is another one now.
         reason = "pruned" if opening.reset == "pruned" else "restored"
         body = sse.stream_reset(opening.upto, left, reason)
+        body += b"".join(map(sse.encode, presence.lists(left)))
     if gone:
         body += sse.stream_error("forbidden", FORBIDDEN, sorted(gone))
     if not left:

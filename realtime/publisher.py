@@ -118,20 +118,18 @@ class ModelPublisher:
         gone = "left" if after else "deleted"
         come = "entered" if before else "created"
         told = [
-            self._event(channel, gone, events.dumps({"id": pk}, cls=JSONEncoder))
+            self.event(channel, gone, events.dumps({"id": pk}, cls=JSONEncoder))
             for channel in old
             if channel not in new
         ]
         if before and after and (changed := self._changed(before, after)):
             told += [
-                self._event(channel, "updated", after.data, changed)
+                self.event(channel, "updated", after.data, changed)
                 for channel in new
                 if channel in old
             ]
         if after:
-            told += [
-                self._event(channel, come, after.data) for channel in new if channel not in old
-            ]
+            told += [self.event(channel, come, after.data) for channel in new if channel not in old]
         return told
 
     def _changed(self, before: Image, after: Image) -> tuple[str, ...]:
@@ -139,9 +137,10 @@ class ModelPublisher:
         changed = [name for name in names if before.fields.get(name) != after.fields.get(name)]
         return tuple(name for name in changed if name not in self.timestamps) or tuple(changed)
 
-    def _event(
+    def event(
         self, channel: str, action: str, data: str, changed: tuple[str, ...] | None = None
     ) -> Event:
+        """What tells on a channel that something, the `action`, has happened to an object."""
         return Event(channel, f"{self.name}.{action}", data, changed, _mutation.get())
 
 

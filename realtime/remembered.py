@@ -29,6 +29,8 @@ class Opened:
     grant: Any
     headers: Headers
     """Those of the answer."""
+    member: str = ""
+    """Whom it made a member, as JSON text."""
 
 
 class Memory:

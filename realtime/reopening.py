@@ -75,5 +75,12 @@ async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
         worker.slots.give_back(taken.slot)
         return None
     start = sse.stream_open(position, jittered(settings.RETRY))
-    hold = Hold(opened.channels, position, settings.KEEP_ALIVE, opened.grant.dump(), taken.slot)
+    hold = Hold(
+        opened.channels,
+        position,
+        settings.KEEP_ALIVE,
+        opened.grant.dump(),
+        taken.slot,
+        opened.member,
+    )
     return Response(200, list(opened.headers), start), hold

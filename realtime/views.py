@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import feeds, polls, proxies, sse, stream, tickets
+from realtime import feeds, polls, presence, profiles, proxies, sse, stream, tickets
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
@@ -26,7 +26,7 @@ from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import SIGNATURE, Hold
 from realtime.hub import jittered
-from realtime.names import check_name
+from realtime.names import check_name, is_presence
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
 from realtime.quotas import quota
@@ -107,8 +107,10 @@ class StreamView(APIView):
     def _stream(
         self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
     ) -> Response:
-        headers = _held(request, opening, channels, holder) if holder is not None else {}
-        return _start(opening, channels, headers)
+        if holder is None:
+            return _start(opening, channels, {}, listing=True)
+        member = _member(request, channels)
+        return _start(opening, channels, _held(request, opening, channels, holder, member=member))
 
     def _poll(
         self, request: Request, opening: stream.Opening, channels: list[str], holder: Worker | None
@@ -120,7 +122,7 @@ class StreamView(APIView):
             # Without it, a client knows that it has to make pauses.
             headers = {"Preference-Applied": f"wait={wait:g}"}
             if not opening.events and not opening.reset:
-                headers |= _held(request, opening, channels, holder, wait)
+                headers |= _held(request, opening, channels, holder, wait=wait)
         return Response(text, headers=headers)
 
     def _proxied(self, request: Request, opening: stream.Opening, channels: list[str]) -> Response:
@@ -130,7 +132,7 @@ class StreamView(APIView):
             raise Throttled(detail=TOO_MANY)
         if feed.new:
             opening = self._open(request)
-        return _start(opening, channels, instructions(feed, opening))
+        return _start(opening, channels, instructions(feed, opening), listing=True)
 
 
 class TicketView(APIView):
@@ -153,23 +155,42 @@ def _held(
     opening: stream.Opening,
     channels: list[str],
     holder: Worker,
-    wait: float = 0.0,
+    **options: Any,
 ) -> dict[str, str]:
-    """The instructions by which this process holds a stream, or a poll; counts it."""
+    """The instructions by which this process holds a stream, or a poll; counts it. Takes more of
+    what `Hold` does."""
     grant = Grant.of(request)
     slot = holder.slots.quotas.take(grant.owner, quota(grant))
     if slot is None:
         raise Throttled(detail=TOO_MANY)
     position, granted = opening.upto, grant.dump()
-    hold = Hold(tuple(channels), position, settings.KEEP_ALIVE, granted, slot, wait=wait)
+    hold = Hold(tuple(channels), position, settings.KEEP_ALIVE, granted, slot, **options)
     return hold.headers()
 
 
-def _start(opening: stream.Opening, channels: list[str], instructions: dict[str, str]) -> Response:
+def _member(request: Request, channels: list[str]) -> str:
+    """Whom the stream makes a member, if it does."""
+    if not any(map(is_presence, channels)):
+        return ""
+    data = profiles.channel_data(request.user)
+    return dumps([data["user_id"], data["user_info"]])
+
+
+def _start(
+    opening: stream.Opening,
+    channels: list[str],
+    instructions: dict[str, str],
+    *,
+    listing: bool = False,
+) -> Response:
+    """The answer by which a stream begins; `listing` the members of its presence channels, unless
+    who holds it does so."""
     start = [sse.stream_open(opening.position, jittered(settings.RETRY))]
     if opening.reset:
         start.append(sse.stream_reset(opening.upto, channels, opening.reset))
     start += [sse.encode(event) for event in opening.events]
+    if listing:
+        start += [sse.encode(event) for event in presence.lists(channels)]
     return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
 
 

@@ -14,7 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from realtime.viewsets import RealtimeMixin
+from realtime.conditional import ConditionalMixin
+from realtime.editing_views import EditingMixin, EditorsSerializer
+from realtime.presence_views import PresenceMixin
 from todos.filters import TodoItemFilter
 from todos.models import Membership, TodoItem, TodoList
 from todos.permissions import NOT_OWNER, OwnerDeletes
@@ -26,11 +28,11 @@ MAX_MEMBERS = 200
 """Of a list: each change of one is told to all of them, with all of their names."""
 
 
-class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
+class LockingViewSet(EditingMixin, ConditionalMixin, viewsets.ModelViewSet):
     """A viewset whose writes hold the row that they are about, from reading it on: of two PATCHes
     at once, the second would else write the fields that it was not sent back to what they were."""
 
-    reads = ("list", "retrieve", "metadata")
+    reads = ("list", "retrieve", "metadata", "presence", "edited", "editors")
     """Actions outside of the mixin's transaction."""
 
     def get_object(self) -> Any:
@@ -38,6 +40,16 @@ class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
         if not _ID.fullmatch(self.kwargs["pk"]):
             raise NotFound
         return super().get_object()
+
+    @extend_schema(responses=EditorsSerializer(many=True))
+    @action(detail=False, url_path="editing", serializer_class=EditorsSerializer)
+    def edited(self, request: Request) -> Response:
+        """The objects that somebody is editing, and who does."""
+        return super().edited(request)
+
+    def hold(self, instance: Any) -> Any:
+        """It is locked already."""
+        return instance
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """As the base class, with a lock if this is a write."""
@@ -48,7 +60,7 @@ class LockingViewSet(RealtimeMixin, viewsets.ModelViewSet):
         return _locked(found, alone=self.action == "destroy")
 
 
-class TodoListViewSet(LockingViewSet):
+class TodoListViewSet(PresenceMixin, LockingViewSet):
     """The lists that you own, and those shared with you."""
 
     queryset = TodoList.objects.none()
@@ -66,6 +78,9 @@ class TodoListViewSet(LockingViewSet):
         if instance is None:
             return [f"private-user.{self.request.user.pk}"]
         return [f"private-todo-list.{instance.pk}"]
+
+    def presence_channel(self, instance: TodoList) -> str:
+        return f"presence-todo-list.{instance.pk}"
 
     def perform_create(self, serializer: BaseSerializer[TodoList]) -> None:
         serializer.save(owner=self.request.user)

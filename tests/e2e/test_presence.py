@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from contextlib import ExitStack
@@ -125,20 +126,139 @@ def test_several_tabs_on_two_servers_are_one_member(servers, enter):
     assert members(servers) == {"alice", "carol"}
 
 
-def test_streams_see_who_comes_and_goes(servers, enter):
-    token = servers[1].token()
-    with Stream(servers[1].url, [CHANNEL], token=token).opened() as stream:
-        alice = enter(servers[0], "alice")
-        alice.socket.close()
-        joined, left = stream.change(), stream.change()
-    version = joined[1]["data"].pop("version")
-    assert joined == (
-        "member.joined",
-        {"channel": CHANNEL, "data": {"id": "alice", "info": {"name": "Alice"}}},
-    )
+@pytest.fixture
+def look(servers, enter):
+    """Opens streams of the demo's users, and closes them."""
+    with ExitStack() as stack:
+
+        def open_one(server, username="alice", **options):
+            stream = Looker(server.url, [CHANNEL], token=server.token(username), **options)
+            return stack.enter_context(stream).opened()
+
+        yield open_one
+
+
+class Looker(Stream):
+    """A stream that follows who is there, by what it is told after its list."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.members = None
+        self.version = 0
+        self.told = []
+
+    def sees(self, *members):
+        """Waits until it knows of exactly these members."""
+        while self.members != set(members):
+            self.take()
+
+    def take(self):
+        kind, message = self.change()
+        assert message["channel"] == CHANNEL
+        data = message["data"]
+        if kind == "member.list":
+            self.members = {member["id"] for member in data["members"]}
+            self.told.append(f"list {' '.join(sorted(self.members))}")
+        elif self.members is not None:
+            assert data["version"] > self.version
+            assert (data["id"] in self.members) == (kind == "member.left")
+            self.members ^= {data["id"]}
+            self.told.append(f"{kind.partition('.')[2]} {data['id']}")
+        self.version = data["version"]
+        return kind, data
+
+
+ALICE, BOB = "1", "2"
+"""The ids of the demo's users."""
+
+
+def test_streams_see_who_comes_and_goes(servers, enter, look):
+    stream = look(servers[1])
+    stream.sees(ALICE)
+    carol = enter(servers[0], "carol")
+    carol.sees(ALICE, "carol")
+    carol.socket.close()
+    joined, left = stream.take(), stream.take()
+    version = joined[1].pop("version")
+    assert joined == ("member.joined", {"id": "carol", "info": {"name": "Carol"}})
     assert left[0] == "member.left"
-    assert left[1]["data"]["id"] == "alice"
-    assert left[1]["data"]["version"] > version
+    assert left[1]["id"] == "carol"
+    assert left[1]["version"] > version
+
+
+def test_streams_and_websockets_of_a_user_are_one_member(servers, enter, look):
+    one, other = servers
+    witness = look(one, "bob")
+    witness.sees(BOB)
+    first = look(one)
+    witness.sees(ALICE, BOB)
+    second, third = look(other), enter(other, ALICE)
+    second.sees(ALICE, BOB)
+    third.sees(ALICE, BOB)
+    # A page that opens its next stream before it closes the last one never leaves.
+    first.close()
+    third.socket.close()
+    enter(other, "carol").sees(ALICE, BOB, "carol")
+    witness.sees(ALICE, BOB, "carol")
+    second.close()
+    witness.sees(BOB, "carol")
+    assert witness.told == [f"list {BOB}", f"joined {ALICE}", "joined carol", f"left {ALICE}"]
+
+
+def test_who_resumes_gets_what_it_missed_and_then_all_who_are_there(servers, enter, look):
+    one, other = servers
+    stream = look(one)
+    stream.sees(ALICE)
+    enter(one, "carol")
+    stream.sees(ALICE, "carol")
+    stream.close()
+    wait_until(lambda: members(servers) == {"carol"}, "the stream to be missed")
+    bob = look(other, "bob")
+    bob.sees(BOB, "carol")
+    back = look(other, last_event_id=stream.last_event_id)
+    missed = []
+    while back.members is None:
+        kind, data = back.take()
+        missed += [(kind, data["id"])] if "id" in data else []
+    # Its own coming may be told before the list, and is in there then.
+    assert missed[:2] == [("member.left", ALICE), ("member.joined", BOB)]
+    assert missed[2:] in ([], [("member.joined", ALICE)])
+    back.sees(ALICE, BOB, "carol")
+    bob.close()
+    back.sees(ALICE, "carol")
+
+
+def test_the_streams_of_a_worker_that_is_killed_are_gone_after_its_lease(servers, enter, look):
+    one, other = servers
+    witness = look(one)
+    look(other, "bob")
+    witness.sees(ALICE, BOB)
+    for worker in other.workers:
+        os.kill(worker, signal.SIGKILL)
+    witness.sees(ALICE)
+    assert witness.told == [f"list {ALICE}", f"joined {BOB}", f"left {BOB}"]
+    assert members(servers) == {ALICE}
+
+
+def test_rest_tells_who_is_there_without_being_there(servers, enter, look):
+    one, other = servers
+    look(one).sees(ALICE)
+    with other.client("bob") as bob:
+        answer = bob.get("/api/todo-lists/1/presence/")
+        assert answer.json()["members"] == [{"id": ALICE, "info": {"name": "alice"}}]
+        link = r'<(.+)>; rel="stream"; last-event-id="(.+)"'
+        path, position = re.fullmatch(link, answer.headers["Link"]).groups()
+        assert path == f"/api/events/?channel={CHANNEL}"
+        enter(one, "carol").sees(ALICE, "carol")
+
+        def missed():
+            headers = {"Accept": "application/json", "Last-Event-ID": position}
+            return bob.get(path, headers=headers).json()["events"]
+
+        wait_until(missed, "carol's coming")
+        found = [event["data"]["data"] for event in missed()]
+        newer = [data for data in found if data["version"] > answer.json()["version"]]
+        assert [data["id"] for data in newer] == ["carol"]
 
 
 def test_those_on_a_worker_that_is_killed_are_gone_after_its_lease(servers, enter):

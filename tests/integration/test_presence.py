@@ -10,7 +10,7 @@ from django.db import OperationalError, transaction
 from django.test import override_settings
 
 from realtime import leases, log, members, models, presence, roster
-from realtime.events import MEMBER_JOINED, MEMBER_LEFT
+from realtime.events import MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST
 from realtime.exceptions import InvalidChannel, InvalidEvent, InvalidMember, PresenceFull
 from realtime.triggers import trigger
 from tests.integration.conftest import Journal
@@ -287,7 +287,7 @@ def test_thousands_come_and_go_in_few_transactions(make_site, journal, monkeypat
     assert [event.type for event in events] == [MEMBER_JOINED] * count + [MEMBER_LEFT] * count
 
 
-@pytest.mark.parametrize("name", [MEMBER_JOINED, MEMBER_LEFT])
+@pytest.mark.parametrize("name", [MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST])
 def test_nobody_else_tells_who_joins_and_leaves(either_database, name):
     for ephemeral in (False, True):
         with pytest.raises(InvalidEvent):

@@ -7,7 +7,7 @@ import jwt
 import pytest
 from django.db import OperationalError
 
-from realtime import feeds, log
+from realtime import feeds, log, models
 from realtime.events import Event, EventId
 from realtime.grants import Grant
 from todos.models import TodoList
@@ -139,6 +139,22 @@ def test_another_log_is_noticed(ask, feed):
     answer = ask(feed.id, last=EventId(one.seq, "elsewher"))
     assert b'"reason":"restored"' in answer.content
     assert held(answer)[2] == str(one)
+
+
+def test_who_is_there_is_shown_and_nobody_comes(client, alice, ask, groceries):
+    channel = f"presence-todo-list.{groceries.pk}"
+    nobody = b'data: {"channel":"%s","data":{"members":[],"version":0}}' % channel.encode()
+    answer = open_stream(client, alice, [channel])
+    assert b"event: member.list\n" + nobody in answer.content
+    # Where nothing can hold it, as well.
+    answer = open_stream(client, alice, [channel], **{"Grip-Sig": ""})
+    assert b"event: member.list\n" + nobody in answer.content
+    assert not models.Member.objects.exists()
+    # And anew, if something may be missing.
+    feed = feeds.register(Grant(alice.pk), [channel])
+    *_, one = write("elsewhere")
+    answer = ask(feed.id, last=EventId(one.seq, "elsewher"))
+    assert answer.content.index(b"stream-reset") < answer.content.index(nobody)
 
 
 def test_much_is_answered_page_by_page(ask, feed, settings):

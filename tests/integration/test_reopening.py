@@ -126,6 +126,17 @@ def test_who_comes_back_is_answered_the_same_without_django(channel, token):
     asyncio.run(main())
 
 
+def test_who_comes_back_is_a_member_again(groceries, token):
+    async def main():
+        async with running(f"presence-todo-list.{groceries.pk}", token) as site:
+            _, position = await site.visit(until=b"event: member.list")
+            await until(lambda: not site.application._worker.roster._held)
+            await site.visit(position, until=b'"members":[{"id":"')
+            assert len(site.asked) == 1
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("other", [
     {"headers": {"authorization": "Token another"}},
     {"headers": {"cookie": "sessionid=another"}},

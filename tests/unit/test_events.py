@@ -75,7 +75,7 @@ def test_a_type_that_could_break_the_protocol_is_refused(name):
         events.check_type(name)
 
 
-@pytest.mark.parametrize("name", ["member.joined", "member.left"])
+@pytest.mark.parametrize("name", ["member.joined", "member.left", "member.list"])
 def test_on_presence_channels_only_presence_tells_of_members(name):
     with pytest.raises(InvalidEvent):
         events.check_type(name, "presence-a")

@@ -16,6 +16,12 @@ def test_instructions_read_back():
     assert Hold.parse(wire(hold.headers())) == hold
 
 
+def test_whatever_a_member_tells_of_itself_is_read_back():
+    member = '["7",{"name":"Zoë, grant=[]; slot=9\\n%"}]'
+    hold = Hold(("presence-a",), SEVEN, 15.0, '[1,"s, member=","",""]', 3, member)
+    assert Hold.parse(wire(hold.headers())) == hold
+
+
 def test_an_ordinary_answer_has_none():
     assert Hold.parse([(b"content-type", b"text/html")]) is None
 
