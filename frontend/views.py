@@ -9,6 +9,21 @@ from django.views.generic import TemplateView
 
 from realtime.conf import pusher_app
 
+STYLES = (
+    "layout",
+    "sidebar",
+    "sheet",
+    "items",
+    "waiting",
+    "controls",
+    "people",
+    "dialogs",
+    "unsent",
+    "inspector",
+    "toasts",
+)
+"""The todo page's style sheets, each for one part of it."""
+
 
 # After a logout, the browser's back button must not show it from a cache.
 @method_decorator(never_cache, name="dispatch")
@@ -20,4 +35,5 @@ class TodosView(LoginRequiredMixin, TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With the key of Pusher's protocol, if the project has an application."""
         app = pusher_app()
-        return super().get_context_data(**kwargs, key=app.key if app else "")
+        styles = [f"frontend/styles/{name}.css" for name in STYLES]
+        return super().get_context_data(**kwargs, key=app.key if app else "", styles=styles)

@@ -22,6 +22,7 @@ from realtime import feeds, polls, presence, profiles, proxies, sse, stream, tic
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
+from realtime.events import dumps
 from realtime.exceptions import InvalidChannel
 from realtime.grants import Grant
 from realtime.grip import SIGNATURE, Hold

@@ -408,3 +408,88 @@ export async function silence(transport) {
   globalThis.count = () => streams(world).length + world.socketCount;
   globalThis.renewed = () => !world.connections.includes(stream) && client.state === "open";
 }
+
+/** A client whose writes wait while they can't be sent, kept in a storage of the test's own. */
+function queued(world, transport = "sse") {
+  return new Realtime({ ...world.options(transport), queue: "tests" });
+}
+
+/** Lets the next writes through, but loses their answers; or loses all of them. */
+function losing(client, count, reaches) {
+  const { fetch } = client.http;
+  client.http.fetch = async (url, options) => {
+    if (!["POST", "PATCH", "DELETE"].includes(options?.method) || count === 0) return fetch(url, options);
+    count -= 1;
+    if (reaches) await fetch(url, options);
+    throw new TypeError("network error");
+  };
+}
+
+const writesOf = (world) => world.requests.filter(({ method, path }) => method !== "GET" && path.startsWith("rows/"));
+
+export async function answerLost(pruned) {
+  localStorage.clear();
+  const world = new World();
+  const client = queued(world);
+  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  await rows.subscribe();
+  await client.ready;
+  losing(client, 1, true);
+  world.intercept = ({ path, headers }) => (path === "events/" && headers.Accept !== "application/json" ? json(503, {}) : null);
+  world.streams.forEach((stream) => stream.break());
+  const outcome = rows.create({ list: 1, text: "once", place: 1 }).then(({ text }) => text, ({ message }) => message);
+  await soon(() => client.outbox.waiting, "it to wait");
+  if (pruned) world.floor = world.log.length;
+  client.outbox.wake();
+  const said = await outcome;
+  world.intercept = () => null;
+  await soon(() => rows.entries.every(({ pending }) => !pending), "it to settle");
+  return { said, there: [...world.rows.values()].map(({ text }) => text), sent: writesOf(world).length, refused: client.outbox.refused.length };
+}
+
+export async function inOrder() {
+  localStorage.clear();
+  const world = new World();
+  const client = queued(world);
+  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  await rows.subscribe();
+  await client.ready;
+  losing(client, 1, false);
+  rows.create({ list: 1, text: "a", place: 1 });
+  await soon(() => client.outbox.waiting, "it to wait");
+  const { key } = rows.entries[0];
+  rows.update(key, { text: "b" });
+  rows.create({ list: 1, text: "c", place: 2 });
+  const gone = rows.create({ list: 1, text: "d", place: 3 });
+  rows.delete(rows.entries[2].key);
+  const shown = rows.entries.map(({ row, queued: waits }) => `${row.text} ${waits}`);
+  const kept = Object.values(localStorage).flatMap((text) => JSON.parse(text)).length;
+  client.outbox.wake();
+  await gone;
+  await soon(() => !client.outbox.letters.length && rows.entries.every(({ pending }) => !pending), "all to be done");
+  const sent = writesOf(world).map(({ method, headers }) => `${method} ${headers["X-Mutation-ID"]}`);
+  return { shown, kept, sent: sent.map((one) => one.split(" ")[0]), repeated: sent.length - new Set(sent).size, there: texts(rows), left: localStorage.length };
+}
+
+/** A second page takes over what the first one has left; not before it has ended. */
+export async function inheritance() {
+  localStorage.clear();
+  const world = new World();
+  const letter = { id: "m-1", resource: "rows", scope: "{}", row: null, kind: "create", data: { list: 1, text: "left" }, channels: [], position: null, at: 1, attempts: 0, state: "waiting" };
+  localStorage.setItem("tests.dead", JSON.stringify([letter]));
+  let end = null;
+  const life = new Promise((resolve) => (end = resolve));
+  navigator.locks.request("tests.dead", () => life);
+  const client = queued(world);
+  await client.collection("rows", { params: { list: 1 } }).subscribe();
+  const before = world.rows.size;
+  end();
+  await soon(() => world.rows.size && !client.outbox.letters.length, "it to be sent");
+  return { before, after: world.rows.size, left: localStorage.length };
+}
+
+export async function precondition() {
+  const { world, rows } = await scene();
+  await rows.update(1, { text: "x" }, { match: '"tag"' });
+  return world.requests.find(({ method }) => method === "PATCH").headers["If-Match"];
+}

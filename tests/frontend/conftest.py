@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from tests.servers import DEADLINE, Server
+from tests.servers import DEADLINE, Server, wait_until
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -72,6 +72,38 @@ class Visitor:
         """Waits until the connection is open and the items are here."""
         expect(self.page.locator(".status").first).to_have_attribute("data-state", "open")
         expect(self.page.locator("#items")).to_have_attribute("aria-busy", "false")
+
+    def item(self, text: str) -> Any:
+        """The item with this text."""
+        return self.page.locator(".item").filter(has_text=text)
+
+    def add(self, text: str) -> None:
+        """Writes a new item."""
+        self.page.fill("#add-text", text)
+        self.page.press("#add-text", "Enter")
+
+    def rewrite(self, text: str, new: str, save: bool = True) -> None:
+        """Edits an item's text; leaves the field open unless it is to be saved."""
+        self.page.get_by_role("button", name=f"Edit “{text}”").click()
+        self.page.get_by_role("textbox", name="Text").fill(new)
+        if save:
+            self.page.keyboard.press("Enter")
+
+    def listen(self) -> None:
+        """From now on, what screen readers are told is kept."""
+        self.page.evaluate(
+            """() => {
+                window.said = [];
+                const hear = ([{ target }]) => window.said.push(target.textContent);
+                for (const region of document.querySelectorAll("[role=status]"))
+                    new MutationObserver(hear).observe(region, { childList: true });
+            }"""
+        )
+
+    def expect_said(self, text: str) -> None:
+        """Waits until screen readers have been told this, among other things."""
+        script = "(text) => window.said.some((one) => one.includes(text))"
+        wait_until(lambda: self.page.evaluate(script, text), f"“{text}” to be said")
 
     @property
     def texts(self) -> Any:
@@ -147,3 +179,15 @@ def make_list(api: httpx.Client) -> Callable[..., dict[str, Any]]:
         return made
 
     return make
+
+
+@pytest.fixture
+def both(
+    visit: Callable[..., Visitor], make_list: Callable[..., dict[str, Any]]
+) -> tuple[Visitor, Visitor]:
+    """alice and bob, who look at the same list."""
+    shared = make_list("Bread", "Milk", "Apples", shared_with=("bob",))
+    alice, bob = visit("alice"), visit("bob")
+    alice.open(shared["id"])
+    bob.open(shared["id"])
+    return alice, bob

@@ -212,3 +212,33 @@ def test_a_silent_stream_is_given_up(module: Page, transport: str) -> None:
     assert module.evaluate("count()") == 1
     module.clock.fast_forward(20_000)
     wait_until(lambda: module.evaluate("renewed()"), "another stream")
+
+
+def test_a_write_whose_answer_was_lost_is_found_in_the_log(module: Page) -> None:
+    seen = play(module, "answerLost", False)
+    assert seen == {"said": "once", "there": ["once"], "sent": 1, "refused": 0}
+
+
+def test_what_the_log_can_not_tell_is_not_repeated_but_asked(module: Page) -> None:
+    seen = play(module, "answerLost", True)
+    assert "Look before you send it again." in seen["said"]
+    assert seen["there"] == ["once"]
+    assert (seen["sent"], seen["refused"]) == (1, 1)
+
+
+def test_what_waits_goes_out_in_order_and_under_its_names(module: Page) -> None:
+    seen = play(module, "inOrder")
+    assert seen["shown"] == ["b true", "c true"]
+    assert seen["kept"] == 5
+    # The first was tried before it had to wait, but did not reach the server.
+    assert seen["sent"] == ["POST", "PATCH", "POST", "POST", "DELETE"]
+    assert seen["repeated"] == 0
+    assert (seen["there"], seen["left"]) == (["b", "c"], 0)
+
+
+def test_what_a_page_has_left_unsent_is_sent_once_by_another(module: Page) -> None:
+    assert play(module, "inheritance") == {"before": 0, "after": 1, "left": 0}
+
+
+def test_a_write_says_what_it_has_seen(module: Page) -> None:
+    assert play(module, "precondition") == '"tag"'

@@ -13,10 +13,15 @@
  */
 
 import { Collection } from "./realtime/collection.js";
+import { Editing } from "./realtime/editing.js";
 import { Emitter } from "./realtime/emitter.js";
 import { Http, csrfToken } from "./realtime/http.js";
+import { Outbox } from "./realtime/outbox.js";
+import { Presence } from "./realtime/presence.js";
+import { Shelf } from "./realtime/shelf.js";
 import { Stream } from "./realtime/stream.js";
 
+export { entityTag } from "./realtime/etag.js";
 export { ApiError } from "./realtime/http.js";
 export { SseParser } from "./realtime/sse.js";
 export { Collection };
@@ -39,6 +44,8 @@ export class Realtime extends Emitter {
    *   the application's key; for servers that have them elsewhere, the URL without the key, and that
    *   of the endpoint that signs subscriptions
    * @param {typeof WebSocket} [options.WebSocket]
+   * @param {string|null} [options.queue] a name for this application and user; with one, writes that can't be sent
+   *   are kept in the browser, and sent when they can be. Without one, they are refused.
    */
   constructor({
     base = "/api/",
@@ -49,12 +56,16 @@ export class Realtime extends Emitter {
     transport = "sse",
     websocket = null,
     WebSocket = globalThis.WebSocket,
+    queue = null,
   } = {}) {
     super();
     this.http = new Http({ base, fetch, token, credentials, csrf });
     this.stream = new Stream(this.http, this.http.url("events/"), { transport, websocket, WebSocket });
     this.ready = new Promise((resolve) => this.stream.addEventListener("open", resolve, { once: true }))
       .then(() => this.emit("ready"));
+    this.outbox = new Outbox(this.http, queue === null ? null : new Shelf(queue));
+    this.stream.on("open", () => this.outbox.wake());
+    this.stream.on("message", (change) => this.outbox.heard(change));
     for (const type of ["message", "reset", "state", "error"]) {
       this.stream.on(type, (detail) => this.emit(type, detail));
     }
@@ -140,6 +151,16 @@ export class Realtime extends Emitter {
    */
   async send(method, path, body) {
     return (await this.http.write(method, this.http.url(path), body)).data;
+  }
+
+  /** Who is on a presence channel. See `Presence`. @param {string} channel @returns {Presence} */
+  presence(channel) {
+    return new Presence(this, channel);
+  }
+
+  /** Announces what this page's user edits. See `Editing`. @param {string} resource @returns {Editing} */
+  editing(resource) {
+    return new Editing(this.http, resource);
   }
 
   /** Ends the stream. */

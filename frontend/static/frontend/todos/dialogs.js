@@ -18,7 +18,11 @@ export function openDialog(title, ...children) {
     ...children,
   );
   dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", (event) => event.target === dialog && isOutside(dialog, event) && close());
+  // A click beside it closes it; but not that of the finger that has opened it.
+  let pressed = false;
+  const isBeside = (event) => event.target === dialog && isOutside(dialog, event);
+  dialog.addEventListener("pointerdown", (event) => (pressed = isBeside(event)));
+  dialog.addEventListener("click", (event) => pressed && isBeside(event) && close());
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

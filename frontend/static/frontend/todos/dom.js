@@ -107,12 +107,17 @@ export function refresh(element) {
   element.addEventListener("animationend", () => element.classList.remove("fresh"), { once: true });
 }
 
-let spoken = 0;
+const timers = new Map();
 
-/** Tells people who don't see the screen. */
-export function announce(text) {
-  clearTimeout(spoken);
-  const announcer = document.getElementById("announcer");
+/**
+ * Tells people who don't see the screen. Of what is said at once, the last is heard; but not in place of what is
+ * said by another region.
+ * @param {string} text
+ * @param {string} [region] the id of a live region
+ */
+export function announce(text, region = "announcer") {
+  clearTimeout(timers.get(region));
+  const announcer = document.getElementById(region);
   announcer.textContent = "";
-  spoken = setTimeout(() => (announcer.textContent = text), 60);
+  timers.set(region, setTimeout(() => (announcer.textContent = text), 60));
 }

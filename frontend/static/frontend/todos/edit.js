@@ -1,4 +1,4 @@
-/** Text that becomes a field when it is clicked. Enter and leaving it save, Escape doesn't. */
+/** Text that becomes a field when it is clicked. Enter and leaving it (also the page) save, Escape doesn't. */
 
 import { h } from "./dom.js";
 
@@ -12,7 +12,7 @@ const grows = CSS.supports("field-sizing", "content");
  * @param {number} options.limit
  * @param {string} options.className
  * @param {(text: string) => void} options.save
- * @param {() => void} [options.ended]
+ * @param {() => void} [options.ended] called last
  */
 export function edit(holder, { value, label, limit, className, save, ended = () => {} }) {
   const button = holder.firstElementChild;
@@ -20,12 +20,14 @@ export function edit(holder, { value, label, limit, className, save, ended = () 
   const end = (keep, refocus) => {
     if (over) return;
     over = true;
+    removeEventListener("pagehide", hide);
     const text = field.value.replace(/\s+/g, " ").trim();
     field.replaceWith(button);
+    if (keep && text && text !== value) save(text);
     ended();
     if (refocus) button.focus();
-    if (keep && text && text !== value) save(text);
   };
+  const hide = () => end(true, false);
   const keydown = (event) => {
     if (event.isComposing) return;
     event.stopPropagation();
@@ -46,6 +48,7 @@ export function edit(holder, { value, label, limit, className, save, ended = () 
     on: { keydown, blur: () => end(true, false) },
   });
   button.replaceWith(field);
+  addEventListener("pagehide", hide);
   if (!grows) {
     const fit = () => field.style.setProperty("height", `${field.scrollHeight}px`);
     field.addEventListener("input", fit);

@@ -1,6 +1,6 @@
 /** One item of a list. */
 
-import { h, icon } from "./dom.js";
+import { avatar, h, icon } from "./dom.js";
 import { edit } from "./edit.js";
 
 const LIMIT = 500;
@@ -8,24 +8,29 @@ const LIMIT = 500;
 /**
  * @param {string} key
  * @param {object} actions
- * @param {(key: string, data: object) => void} actions.update
+ * @param {(key: string, done: boolean) => void} actions.toggle
+ * @param {(key: string) => {save: (text: string) => void, end: () => void}} actions.edit the text is being edited
  * @param {(key: string) => void} actions.remove
  */
-export function createItem(key, { update, remove }) {
+export function createItem(key, { toggle, edit: begin, remove }) {
   const startEditing = () => {
+    const session = begin(key);
     item.classList.add("has-editor");
     edit(words, {
       value: text.textContent,
       label: "Text",
       limit: LIMIT,
       className: "text",
-      save: (value) => update(key, { text: value }),
-      ended: () => item.classList.remove("has-editor"),
+      save: session.save,
+      ended: () => {
+        item.classList.remove("has-editor");
+        session.end();
+      },
     });
   };
   const check = h("input", {
     type: "checkbox",
-    on: { change: () => update(key, { done: check.checked }) },
+    on: { change: () => toggle(key, check.checked) },
   });
   const text = h("button", { type: "button", className: "text", on: { click: startEditing } });
   const words = h("div", { className: "words" }, text);
@@ -37,16 +42,20 @@ export function createItem(key, { update, remove }) {
     { type: "button", className: "remove", on: { click: () => remove(key), pointerdown: hold, mousedown: hold } },
     icon("trash"),
   );
-  const item = h("li", { className: "item" }, h("label", { className: "check" }, check), words, handle, bin);
-  Object.assign(item, { parts: { check, text, handle, bin } });
+  const tags = h("p", { className: "tags" });
+  const item = h("li", { className: "item" }, h("label", { className: "check" }, check), words, handle, bin, tags);
+  Object.assign(item, { parts: { check, text, handle, bin, tags } });
   return item;
 }
 
-/** Shows an item's state. */
-export function updateItem(item, { row, pending }) {
-  const { check, text, handle, bin } = item.parts;
+/** Shows an item's state, and who edits it. */
+export function updateItem(item, { row, pending, queued = false, gone = false, editors = [] }) {
+  const { check, text, handle, bin, tags } = item.parts;
   item.classList.toggle("done", row.done);
   item.classList.toggle("pending", pending);
+  item.classList.toggle("queued", queued);
+  item.classList.toggle("gone", gone);
+  tag(tags, { editors, queued, gone });
   check.checked = row.done;
   if (text.textContent === row.text) return;
   text.textContent = row.text;
@@ -54,6 +63,22 @@ export function updateItem(item, { row, pending }) {
   text.setAttribute("aria-label", `Edit “${row.text}”`);
   handle.setAttribute("aria-label", `Move “${row.text}”`);
   bin.setAttribute("aria-label", `Delete “${row.text}”`);
+}
+
+/** What is to be said of an item beside its text; it takes no room from it. */
+function tag(element, { editors, queued, gone }) {
+  const said = JSON.stringify([editors, queued, gone]);
+  if (element.dataset.said === said) return;
+  element.dataset.said = said;
+  const shown = [];
+  if (editors.length) shown.push(h("span", { className: "tag editing" }, avatar(editors[0]), h("span", { textContent: whoEdits(editors) })));
+  if (queued) shown.push(h("span", { className: "tag waiting" }, h("span", { textContent: "Waiting to be sent" })));
+  if (gone) shown.push(h("span", { className: "tag gone", textContent: "Deleted meanwhile" }));
+  element.replaceChildren(...shown);
+}
+
+function whoEdits(names) {
+  return names.length > 2 ? `${names[0]} and ${names.length - 1} others are editing` : `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} editing`;
 }
 
 /** Up and down arrow keys go from one item's checkbox to the next. */

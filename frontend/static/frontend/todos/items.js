@@ -1,16 +1,23 @@
 /** The items of the list that is shown. */
 
+import { ItemActions } from "./actions.js";
 import { announce, h, notice, patch, refresh } from "./dom.js";
 import { createItem, updateItem, walkWithArrows } from "./item.js";
-import { positionsAfterMove } from "./positions.js";
 import { reorder } from "./reorder.js";
-import { refusal, toast } from "./toast.js";
+import { Session, editorsOf, namesOf } from "./sessions.js";
+import { refusal } from "./toast.js";
 
 const PAGE = 500;
+const DRAFT = "todos.draft.";
 
 export class ItemsView {
   #client;
-  #lost;
+  #user;
+  #on;
+  #editing;
+  #do;
+  #editors = null;
+  #session = null; // of the text that is being edited
   #collections = new Map(); // shown before, so that going back shows something at once
   #collection = null;
   #list = null;
@@ -26,18 +33,26 @@ export class ItemsView {
 
   /**
    * @param {import("../../realtime/realtime.js").Realtime} client
-   * @param {(list: number) => void} lost the list that is shown may not be seen any more
+   * @param {string} user id of whoever is looking
+   * @param {import("./undo.js").History} history
+   * @param {object} on
+   * @param {(list: number) => void} on.lost the list that is shown may not be seen any more
+   * @param {(list: number) => void} on.live its items are here, and about to be kept up to date
+   * @param {() => void} on.rendered
    */
-  constructor(client, lost) {
+  constructor(client, user, history, on) {
     this.#client = client;
-    this.#lost = lost;
+    this.#user = user;
+    this.#on = on;
+    this.#do = new ItemActions(history);
+    this.#editing = client.editing("todo-items");
     this.#drag = reorder(this.#element, {
-      move: (key, after, before) => this.#move(key, after, before),
+      move: (key, after, before) => this.#do.move(key, after, before),
       ended: () => this.#render(new Set()),
     });
     walkWithArrows(this.#element);
     const { text } = this.#form.elements;
-    text.addEventListener("input", () => this.#enable());
+    text.addEventListener("input", () => this.#typed());
     this.#form.addEventListener("submit", (event) => this.#add(event));
   }
 
@@ -49,14 +64,16 @@ export class ItemsView {
     this.#focusing = false;
     if (list === null) return;
     const collection = this.#collectionOf(list);
-    this.#collection = collection;
+    this.#collection = this.#do.collection = collection;
+    this.#editors = editorsOf(this.#client, list);
     this.#off = [
       collection.on("change", ({ foreign }) => this.#render(foreign)),
-      collection.on("state", () => this.#render(new Set())),
+      collection.on("state", (state) => this.#entered(state)),
       collection.on("error", (error) => error.write && refusal(error)),
-      collection.on("forbidden", () => this.#lost(list)),
+      collection.on("forbidden", () => this.#on.lost(list)),
+      this.#editors.on("change", () => this.#render(new Set())),
     ];
-    this.#form.reset();
+    this.#form.elements.text.value = sessionStorage.getItem(DRAFT + list) ?? "";
     this.#enable();
     this.#element.replaceChildren(...skeleton());
     this.#element.setAttribute("aria-busy", "true");
@@ -65,6 +82,21 @@ export class ItemsView {
     this.#progress.value = 0;
     if (collection.items.length) this.#render(new Set());
     collection.subscribe().catch(() => {}); // `forbidden` says it too
+    this.#editors.subscribe().catch(() => {}); // as the items
+  }
+
+  /** What a letter of the outbox is about, if it is in the list that is shown. */
+  find({ resource, row }) {
+    if (resource !== "todo-items" || !this.#collection) return null;
+    const entry = this.#collection.entries.find(({ key, row: { id } }) => key === String(row) || id === row);
+    const element = entry && [...this.#element.children].find((item) => item.dataset.key === entry.key);
+    return element ? { entry, element } : null;
+  }
+
+  /** Creates an item anew that others have deleted, as a letter of the outbox wants it. */
+  restore({ was, data }) {
+    const { todo_list, text, done, position } = { ...was, ...data };
+    this.#collectionOf(todo_list).create({ todo_list, text, done, position }).catch(() => {});
   }
 
   /** Goes to where the next item is written, as soon as it is shown. */
@@ -82,21 +114,29 @@ export class ItemsView {
   }
 
   #leave() {
+    if (this.#session) document.activeElement.blur(); // which saves what was typed
     for (const off of this.#off) off();
     this.#off = [];
     this.#collection?.unsubscribe();
-    this.#collection = null;
+    this.#editors?.unsubscribe();
+    this.#collection = this.#do.collection = this.#editors = null;
+  }
+
+  #entered(state) {
+    if (state === "live") this.#on.live(this.#list);
+    this.#render(new Set());
   }
 
   #render(foreign) {
     foreign.forEach((key) => this.#missed.add(key));
     if (this.#drag.active || !this.#collection) return;
-    const { entries, state } = this.#collection;
+    const { state } = this.#collection;
+    const entries = this.#entries();
     const shown = state === "live" || entries.length > 0;
     this.#element.setAttribute("aria-busy", String(!shown));
     this.#enable();
     if (shown) {
-      const create = ({ key }) => createItem(key, this.#actions);
+      const create = ({ key }) => createItem(key, this.#handlers);
       patch(this.#element, entries, create, updateItem);
       this.#count(entries);
       this.#highlight(entries);
@@ -104,6 +144,17 @@ export class ItemsView {
       this.#focusing = false;
     }
     this.#explain(entries, state);
+    this.#on.rendered();
+  }
+
+  /** The items, with who edits them; and the one whose text is being edited, even if it is gone. */
+  #entries() {
+    const names = namesOf(this.#editors, this.#user);
+    const entries = this.#collection.entries.map((entry) => ({ ...entry, editors: names.get(entry.row.id) }));
+    const open = this.#session;
+    if (!open || entries.some(({ key }) => key === open.key)) return entries;
+    const at = entries.findIndex(({ row }) => row.position > open.row.position);
+    return entries.toSpliced(at < 0 ? entries.length : at, 0, { key: open.key, row: open.row, gone: true });
   }
 
   #explain(entries, state) {
@@ -139,60 +190,54 @@ export class ItemsView {
     this.#form.querySelector("button").disabled = !text.value.trim() || this.#collection?.state !== "live";
   }
 
+  #typed() {
+    const { value } = this.#form.elements.text;
+    if (value) sessionStorage.setItem(DRAFT + this.#list, value);
+    else sessionStorage.removeItem(DRAFT + this.#list);
+    this.#enable();
+  }
+
   #add(event) {
     event.preventDefault();
     const { text } = this.#form.elements;
     const value = text.value.trim();
     if (!value || this.#collection?.state !== "live") return;
     text.value = "";
-    this.#enable();
+    this.#typed();
     // The server puts it at the end; here it is shown behind the last until its position is known.
-    this.#collection.create({ todo_list: this.#list, text: value, done: false }).catch(() => {
-      if (!text.value) text.value = value; // refused: what was typed is not lost
-      this.#enable();
+    this.#collection.create({ todo_list: this.#list, text: value, done: false }).catch((error) => {
+      if (error.kept || text.value) return;
+      text.value = value; // refused: what was typed is not lost
+      this.#typed();
     });
     this.#element.scrollTo({ top: this.#element.scrollHeight });
   }
 
-  #actions = {
-    update: (key, data) => this.#collection.update(key, data),
+  #handlers = {
+    toggle: (key, done) => this.#do.toggle(key, done),
+    edit: (key) => this.#edit(key),
     remove: (key) => this.#remove(key),
   };
 
-  #remove(key) {
-    const collection = this.#collection;
-    const { entries } = collection;
-    const index = entries.findIndex((entry) => entry.key === key);
-    const { row } = entries[index];
-    const neighbour = entries[index + 1] ?? entries[index - 1];
-    collection.delete(key);
-    const { text, done, position, todo_list } = row;
-    const undo = () => collection.create({ todo_list, text, done, position });
-    toast(`Deleted “${shortened(text)}”`, { action: { label: "Undo", run: undo } });
-    const next = [...this.#element.children].find((item) => item.dataset.key === neighbour?.key);
-    (next?.parts.check ?? this.#form.elements.text).focus({ preventScroll: true });
+  #edit(key) {
+    const entry = this.#collection.entries.find((other) => other.key === key);
+    const session = new Session(this.#client, this.#editing, "todo-items", entry, "text");
+    this.#session = session;
+    const end = () => {
+      session.end();
+      if (this.#session === session) this.#session = null;
+      this.#render(new Set());
+    };
+    return { save: (text) => this.#do.rewrite(session, text), end };
   }
 
-  #move(key, after, before) {
-    const { entries } = this.#collection;
-    const from = entries.findIndex((entry) => entry.key === key);
-    if (from < 0) return; // somebody has deleted it meanwhile
-    const others = entries.filter((entry) => entry.key !== key).map((entry) => entry.key);
-    const behind = others.indexOf(after) + 1; // 0 if there is none
-    const to = behind || !others.includes(before) ? behind : others.indexOf(before);
-    const last = entries.findLast(({ row }) => row.position !== undefined)?.row.position ?? 0;
-    const items = entries.map(({ key, row }) => ({ key, position: row.position ?? last }));
-    for (const write of positionsAfterMove(items, from, to)) {
-      this.#collection.update(write.key, { position: write.position });
-    }
-    announce(`${entries[from].row.text}: ${to + 1} of ${entries.length}`);
+  #remove(key) {
+    const neighbour = this.#do.remove(key);
+    const next = [...this.#element.children].find((item) => item.dataset.key === neighbour);
+    (next?.parts.check ?? this.#form.elements.text).focus({ preventScroll: true });
   }
 }
 
 function skeleton() {
   return [1, 2, 3].map(() => h("li", { className: "skeleton", "aria-hidden": "true" }));
-}
-
-function shortened(text) {
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }

@@ -43,7 +43,7 @@ export class ListsView {
     this.#notice.replaceChildren(...(entries.length ? [] : [notice({ title: "No lists yet", text })]));
   }
 
-  #update(item, { key, row, pending }, foreign) {
+  #update(item, { key, row, pending, queued }, foreign) {
     const link = item.firstElementChild;
     const [name, shared] = link.children;
     if (name.textContent !== row.name) name.textContent = row.name;
@@ -53,6 +53,7 @@ export class ListsView {
     shared.title = `Shared by ${people + 1} people`;
     link.href = `?list=${row.id}`;
     link.classList.toggle("pending", pending);
+    link.title = queued ? "Waiting to be sent" : "";
     item.dataset.id = row.id;
     this.#mark(item);
     if (foreign.has(key)) {

@@ -3,14 +3,17 @@
 import { Realtime } from "../../realtime/realtime.js";
 import { avatar, notice } from "./dom.js";
 import { ItemsView } from "./items.js";
+import { Inspector } from "./inspector.js";
 import { ListsView } from "./lists.js";
+import { Present } from "./present.js";
 import { SheetHead } from "./sheet.js";
 import { showStatus } from "./status.js";
 import { refusal } from "./toast.js";
+import { rememberedTransport } from "./transport.js";
+import { History } from "./undo.js";
+import { Unsent } from "./unsent.js";
 
 const { api, key, user, username, login } = document.body.dataset;
-/** Changes come by Server-Sent Events, unless the address says `?transport=websocket`. */
-const transport = new URLSearchParams(location.search).get("transport") === "websocket" ? "websocket" : "sse";
 
 class Page {
   #app = document.querySelector(".app");
@@ -18,26 +21,46 @@ class Page {
   #sheet = document.getElementById("sheet");
   #notice = document.getElementById("panel-notice");
   #wide = matchMedia("(min-width: 720px)");
-  #client = new Realtime({ base: api, transport, websocket: { key } });
+  #client = new Realtime({ base: api, transport: rememberedTransport(), websocket: { key }, queue: `todos.unsent.${user}` });
+  #history = new History();
   #lists = this.#client.collection("todo-lists", { params: { ordering: "name,id", limit: 500 } });
-  #head = new SheetHead(this.#client, this.#lists, { id: user, username }, (id) => (this.#leaving = id));
+  #head = new SheetHead(this.#client, this.#lists, { id: user, username }, (id) => (this.#leaving = id), this.#history);
   #sidebar = new ListsView(this.#lists, (id, options) => this.#open(id, options));
-  #items = new ItemsView(this.#client, (id) => this.#lost(id));
+  #items = new ItemsView(this.#client, user, this.#history, {
+    lost: (id) => this.#lost(id),
+    live: (id) => this.#present.show(id),
+    rendered: () => this.#unsent.render(),
+  });
+  #present = new Present(this.#client, user);
+  #unsent = new Unsent(this.#client.outbox, {
+    find: (letter) => this.#items.find(letter),
+    restore: (letter) => this.#restore(letter),
+  });
   #id = null;
   #leaving = null; // the list that the user has just deleted or left
   #seen = false; // whether the list that is shown has been among the lists
 
   start() {
-    showStatus(this.#client, document.querySelectorAll(".status"));
+    const buttons = document.querySelectorAll(".status");
+    showStatus(this.#client, buttons, document.getElementById("connection"));
+    new Inspector(this.#client, buttons);
     avatar(username, document.querySelector(".account .avatar"));
     document.getElementById("back").addEventListener("click", () => this.#back());
     addEventListener("popstate", () => this.#show(fromAddress()));
-    this.#wide.addEventListener("change", () => this.#listsChanged());
+    this.#wide.addEventListener("change", () => {
+      this.#listsChanged();
+      this.#nameParts();
+    });
     this.#lists.on("change", () => this.#listsChanged());
     this.#lists.on("error", (error) => error.write && refusal(error));
     this.#lists.on("forbidden", () => this.#signedOut());
     this.#lists.subscribe().catch(() => {});
     this.#show(fromAddress());
+  }
+
+  #restore(letter) {
+    if (letter.resource === "todo-items") this.#items.restore(letter);
+    else this.#lists.create({ name: letter.data.name }).catch(() => {});
   }
 
   #open(id, { focus = false, add = false } = {}) {
@@ -65,6 +88,14 @@ class Page {
     this.#id = id;
     this.#app.dataset.view = id === null ? "lists" : "items";
     this.#listsChanged();
+    this.#nameParts();
+  }
+
+  /** On a phone, the lists are all there is on the first page. */
+  #nameParts() {
+    const alone = this.#app.dataset.view === "lists" && !this.#wide.matches;
+    document.querySelector(".sidebar").role = alone ? "main" : "complementary";
+    document.getElementById("lists-title").ariaLevel = alone ? "1" : null;
   }
 
   #listsChanged() {
@@ -80,8 +111,14 @@ class Page {
     this.#sidebar.select(this.#id);
     this.#sheet.hidden = this.#id === null && known;
     this.#head.show(row);
-    this.#items.show(this.#id);
+    this.#showItems(this.#id);
     this.#notice.replaceChildren(...(this.#sheet.hidden ? [this.#nothing()] : []));
+  }
+
+  #showItems(id) {
+    this.#items.show(id);
+    if (id !== this.#present.list) this.#present.show(null);
+    this.#unsent.render();
   }
 
   #nothing() {
@@ -92,7 +129,7 @@ class Page {
   #lost(id) {
     if (id !== this.#id) return;
     if (id === this.#leaving) return this.#away();
-    this.#items.show(null);
+    this.#showItems(null);
     this.#head.show(null);
     this.#sidebar.select(null);
     this.#sheet.hidden = true;
@@ -107,7 +144,7 @@ class Page {
   }
 
   #signedOut() {
-    this.#items.show(null);
+    this.#showItems(null);
     this.#sheet.hidden = true;
     this.#app.dataset.view = "items";
     const action = { label: "Sign in", run: () => location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`) };

@@ -1,7 +1,15 @@
-/** Moves the children of a list: drags them by their handle, or by arrow keys while it has focus. */
+/**
+ * Moves the children of a list: drags them by their handle, or by arrow keys while it has focus. A handle that is only
+ * pressed offers the same as buttons, for those who can do neither.
+ */
+
+import { openDialog } from "./dialogs.js";
+import { announce, h } from "./dom.js";
 
 const EDGE = 48;
 const SPEED = 9;
+/** Less movement than this is a press; in pixels. */
+const SLACK = 4;
 
 /**
  * @param {HTMLElement} list
@@ -13,6 +21,7 @@ const SPEED = 9;
  */
 export function reorder(list, { move, ended }) {
   let drag = null;
+  let dragged = false;
   const moveTo = (from, to) => {
     const keys = [...list.children].map((row) => row.dataset.key);
     const [key] = keys.splice(from, 1);
@@ -24,11 +33,20 @@ export function reorder(list, { move, ended }) {
     event.preventDefault();
     handle.focus({ preventScroll: true });
     handle.setPointerCapture(event.pointerId);
-    drag = new Drag(list, handle, event, (from, to) => {
+    drag = new Drag(list, handle, event, (from, to, { moved, kept }) => {
       drag = null;
       if (to !== from) moveTo(from, to);
+      else if (moved && !kept) announce("Not moved.");
+      dragged = true;
+      setTimeout(() => (dragged = false)); // after the click that ends a drag, if one comes
       ended();
+      if (kept && !moved) offerMoves(list, handle, moveTo);
     });
+  });
+  // By the keyboard, or by a screen reader.
+  list.addEventListener("click", ({ target }) => {
+    const handle = target.closest(".handle");
+    if (handle && !dragged) offerMoves(list, handle, moveTo);
   });
   list.addEventListener("keydown", (event) => {
     if (!event.target.closest(".handle") && !event.altKey) return;
@@ -46,6 +64,30 @@ export function reorder(list, { move, ended }) {
   };
 }
 
+function offerMoves(list, handle, moveTo) {
+  const row = handle.closest("li");
+  const place = () => [...list.children].indexOf(row);
+  const end = () => list.children.length - 1;
+  // Where to is asked when it is pressed: others may have changed the list meanwhile.
+  const choices = [
+    ["Up", () => place() - 1],
+    ["Down", () => place() + 1],
+    ["To the top", () => 0],
+    ["To the end", end],
+  ];
+  const isPlace = (to) => to >= 0 && to <= end() && to !== place();
+  const buttons = choices.map(([label, to]) => {
+    const click = () => {
+      dialog.close();
+      if (row.isConnected && isPlace(to())) moveTo(place(), to());
+    };
+    return h("button", { type: "button", className: "button", textContent: label, disabled: !isPlace(to()), on: { click } });
+  });
+  const dialog = openDialog(handle.getAttribute("aria-label"), h("div", { className: "moves" }, ...buttons));
+  dialog.addEventListener("close", () => handle.focus({ preventScroll: true }));
+  buttons.find(({ disabled }) => !disabled)?.focus();
+}
+
 class Drag {
   #list;
   #rows;
@@ -54,6 +96,7 @@ class Drag {
   #to;
   #start;
   #y;
+  #startY;
   #boxes;
   #frame = 0;
   #listeners = new AbortController();
@@ -66,7 +109,7 @@ class Drag {
     this.#from = this.#to = this.#rows.indexOf(this.#row);
     this.#boxes = this.#rows.map((row) => ({ top: row.offsetTop, height: row.offsetHeight }));
     this.#start = event.clientY + list.scrollTop;
-    this.#y = event.clientY;
+    this.#y = this.#startY = event.clientY;
     this.#done = done;
     list.classList.add("sorting");
     this.#row.classList.add("lifted");
@@ -109,6 +152,7 @@ class Drag {
     this.#list.classList.remove("sorting");
     this.#row.classList.remove("lifted");
     for (const row of this.#rows) row.style.removeProperty("transform");
-    this.#done(this.#from, keep ? this.#to : this.#from);
+    const moved = Math.abs(this.#y - this.#startY) > SLACK || this.#to !== this.#from;
+    this.#done(this.#from, keep ? this.#to : this.#from, { moved, kept: keep });
   }
 }

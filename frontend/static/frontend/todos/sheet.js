@@ -1,19 +1,21 @@
 /** The head of the sheet: the list's name, who shares it, and what else can be done with it. */
 
-import { announce, avatar, h, icon } from "./dom.js";
+import { announce, h, icon } from "./dom.js";
 import { confirmed } from "./dialogs.js";
 import { edit } from "./edit.js";
 import { openSharing } from "./share.js";
+import { Session } from "./sessions.js";
 import { refusal } from "./toast.js";
 
 const LIMIT = 100;
-const FACES = 3;
 
 export class SheetHead {
   #client;
   #lists;
   #user;
   #leaving;
+  #history;
+  #editing;
   #row = null;
   #heading = document.getElementById("heading");
   #actions = document.getElementById("actions");
@@ -24,12 +26,15 @@ export class SheetHead {
    * @param {import("../../realtime/realtime.js").Collection} lists
    * @param {{id: string, username: string}} user
    * @param {(id: number) => void} leaving the user wants to see this list no more
+   * @param {import("./undo.js").History} history
    */
-  constructor(client, lists, user, leaving) {
+  constructor(client, lists, user, leaving, history) {
     this.#client = client;
     this.#lists = lists;
     this.#user = user;
     this.#leaving = leaving;
+    this.#history = history;
+    this.#editing = client.editing("todo-lists");
     document.addEventListener("click", ({ target }) => this.#closeMenu(target));
     document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#closeMenu(null));
   }
@@ -69,13 +74,12 @@ export class SheetHead {
   #people() {
     const { owner, members = [] } = this.#row;
     const all = owner ? [owner, ...members] : [];
-    const faces = all.slice(0, FACES).map(({ username }) => avatar(username));
     const label = all.length > 1 ? `${all.length} people` : "Share";
     const click = () => openSharing(this.#client, this.#lists, this.#row, this.#user.id);
     return h(
       "button",
       { type: "button", className: "people", "aria-label": all.length > 1 ? `Shared by ${label}` : label, on: { click } },
-      members.length ? h("span", { className: "stack" }, ...faces) : icon("people"),
+      icon("people"),
       h("span", { className: "label", textContent: label }),
     );
   }
@@ -111,12 +115,22 @@ export class SheetHead {
   #rename() {
     const { id, name } = this.#row;
     const holder = this.#heading.querySelector("h1");
-    if (!holder.querySelector("button")) return;
+    const entry = this.#lists.entries.find(({ row }) => row.id === id);
+    if (!holder.querySelector("button") || !entry) return;
+    const session = new Session(this.#client, this.#editing, "todo-lists", entry, "name");
     const save = (value) => {
-      this.#lists.update(id, { name: value });
+      const sent = this.#lists.update(id, { name: value }, session.options);
+      const forget = this.#history.did(`Renamed to “${value}”`, () => this.#renameBack(id, value, name));
+      sent.catch(forget); // refused: the outbox keeps it
       announce(`Renamed to ${value}`);
     };
-    edit(holder, { value: name, label: "Name of the list", limit: LIMIT, className: "", save });
+    edit(holder, { value: name, label: "Name of the list", limit: LIMIT, className: "", save, ended: () => session.end() });
+  }
+
+  #renameBack(id, value, name) {
+    const entry = this.#lists.entries.find(({ row }) => row.id === id);
+    if (entry?.row.name !== value) throw new RangeError("Somebody has changed it since.");
+    this.#lists.update(id, { name });
   }
 
   async #delete() {

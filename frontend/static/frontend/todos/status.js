@@ -3,24 +3,56 @@
 const PATIENCE = 700;
 const WORDS = {
   connecting: "Connecting",
-  open: "Live",
+  open: "Connected",
   reconnecting: "Reconnecting",
   closed: "Not connected",
   forbidden: "Signed out",
+  offline: "Offline",
+};
+const SPOKEN = {
+  open: "Connected again.",
+  reconnecting: "The connection is lost. Reconnecting.",
+  offline: "You are offline. What you change is kept, and sent later.",
+  forbidden: "You are signed out.",
 };
 
-/** @param {import("../../realtime/realtime.js").Realtime} client @param {NodeListOf<HTMLElement>} elements */
-export function showStatus(client, elements) {
+/**
+ * @param {import("../../realtime/realtime.js").Realtime} client
+ * @param {NodeListOf<HTMLElement>} elements buttons that open the live events
+ * @param {HTMLElement} announcer
+ */
+export function showStatus(client, elements, announcer) {
   let timer = 0;
+  let shown = "connecting";
   const show = (state) => {
+    if (state === shown) return;
+    if (state in SPOKEN && shown !== "connecting") announcer.textContent = SPOKEN[state];
+    shown = state;
+    render();
+  };
+  const render = () => {
+    const { waiting } = client.outbox;
     for (const element of elements) {
-      element.dataset.state = state;
-      element.lastElementChild.textContent = WORDS[state];
+      const [, text, badge] = element.children;
+      const [number, unit] = badge.children;
+      element.dataset.state = shown;
+      text.textContent = WORDS[shown];
+      badge.hidden = !waiting;
+      number.textContent = waiting || "";
+      unit.textContent = waiting ? " to be sent" : "";
     }
   };
-  client.onState((state) => {
+  const changed = () => {
     clearTimeout(timer);
-    if (state === "reconnecting" || state === "closed") timer = setTimeout(() => show(state), PATIENCE);
+    const { state } = client;
+    if (state !== "forbidden" && !navigator.onLine) show("offline");
+    else if (state === "reconnecting" || state === "closed") timer = setTimeout(() => show(state), PATIENCE);
     else show(state);
-  });
+  };
+  client.onState(changed);
+  client.outbox.on("change", render);
+  addEventListener("online", changed);
+  addEventListener("offline", changed);
+  render();
+  changed();
 }

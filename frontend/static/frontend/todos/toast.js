@@ -7,9 +7,13 @@ const MOST = 3;
 
 /**
  * @param {string} text
- * @param {{error?: boolean, action?: {label: string, run: () => void}}} [options]
+ * @param {object} [options]
+ * @param {boolean} [options.error]
+ * @param {{label: string, run: () => void}|null} [options.action]
+ * @param {string} [options.kind] it takes the place of the last one of its kind
+ * @returns {() => void} takes it away
  */
-export function toast(text, { error = false, action = null } = {}) {
+export function toast(text, { error = false, action = null, kind = text } = {}) {
   const box = document.getElementById("toasts");
   let timer = 0;
   const close = () => {
@@ -33,14 +37,15 @@ export function toast(text, { error = false, action = null } = {}) {
     h("p", { textContent: text }),
     h("button", { type: "button", textContent: label, on: { click: act } }),
   );
-  const same = [...box.children].find((other) => other.firstChild.textContent === text);
-  same?.remove();
+  element.dataset.kind = kind;
+  [...box.children].find((other) => other.dataset.kind === kind)?.remove();
   box.append(element);
   if (box.children.length > MOST) box.firstElementChild.remove();
   wait();
+  return close;
 }
 
-/** Says that a write was refused and has been taken back. */
+/** Says that a write was refused and has been taken back; what the outbox keeps is shown elsewhere. */
 export function refusal(error) {
-  toast(error.message, { error: true });
+  if (!error.kept) toast(error.message, { error: true });
 }

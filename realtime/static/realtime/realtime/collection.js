@@ -2,18 +2,17 @@
 
 import { Backoff } from "./backoff.js";
 import { Emitter } from "./emitter.js";
-import { ApiError, mutationId, streamLink } from "./http.js";
+import { ApiError } from "./http.js";
 import { Rows } from "./rows.js";
+import { snapshot } from "./snapshot.js";
+import { Writes } from "./writes.js";
 
-/** An answered write whose event has not come by then has changed nothing. */
-const SETTLE = 5000;
+const ACTIONS = { created: "created", updated: "updated", deleted: "deleted", entered: "entered", left: "left" };
 const CONTAINERS = new Set(["created", "deleted", "entered", "left"]);
-/** How often a list that shifts between two of its pages is begun anew. */
-const ATTEMPTS = 5;
 
 /**
  * Emits `change` (with `{foreign: Set}`, the keys of rows that somebody else has changed), `state`,
- * `error` (an `ApiError` with `write`: what was refused and has been taken back), and `forbidden`.
+ * `error` (an `ApiError` with `write`: what was refused and has been taken back; the outbox has `kept` it or not), and `forbidden`.
  */
 export class Collection extends Emitter {
   /** idle, loading, live, forbidden; or failed: the server can't be reached, it goes on trying */
@@ -21,35 +20,48 @@ export class Collection extends Emitter {
 
   #http;
   #stream;
-  #path;
+  #writes;
+  #resource;
   #params;
   #model;
   #rows;
   #subscription = null;
   #loading = null;
   #again = false;
-  #queues = new WeakMap(); // an entry's last write: they go out one after the other
+  #actions;
+  #off = [];
   #announced = false;
   #foreign = new Set();
 
   /**
-   * @param {{http: import("./http.js").Http, stream: import("./stream.js").Stream}} client
+   * @param {{http: import("./http.js").Http, stream: import("./stream.js").Stream, outbox: import("./outbox.js").Outbox}} client
    * @param {string} name as in the URL: "todo-items"
    * @param {object} [options]
    * @param {object} [options.params] the query: filters, `ordering`
    * @param {string} [options.model] as in the events; the name without its "s" if left out
+   * @param {object} [options.actions] where the rows are not the model's own, but derived from it ("todo-items/editing"):
+   *   which of the model's actions means which of a row
    */
-  constructor({ http, stream }, name, { params = {}, model = name.replace(/s$/, "") } = {}) {
+  constructor({ http, stream, outbox }, name, { params = {}, model = name.replace(/s$/, ""), actions } = {}) {
     super();
     this.#http = http;
     this.#stream = stream;
-    this.#path = `${name}/`;
+    this.#resource = name;
     this.#params = params;
     this.#model = model;
-    this.#rows = new Rows(params);
+    this.#actions = actions ?? ACTIONS;
+    // Of derived rows, the filters are about fields that they don't have: their channel is all there is.
+    this.#rows = new Rows(actions ? {} : params);
+    this.#writes = new Writes(this.#rows, outbox, { resource: name, scope: JSON.stringify(params) }, {
+      place: () => ({ position: stream.position, channels: [...(this.#subscription?.channels ?? [])] }),
+      hears: () => this.#subscription !== null,
+      isCut: () => this.#subscription !== null && stream.state !== "open",
+      changed: () => this.#changed(),
+      refused: (error) => this.emit("error", error),
+    });
   }
 
-  /** What to show, in order, each with a key that lasts. @returns {{key: string, row: object, pending: boolean}[]} */
+  /** What to show, in order, each with a key that lasts. @returns {import("./rows.js").Shown[]} */
   get entries() {
     return this.#rows.view();
   }
@@ -61,7 +73,7 @@ export class Collection extends Emitter {
 
   /** All rows that there are now, once. @param {object} [params] @returns {Promise<object[]>} */
   async getList(params = this.#params) {
-    return (await this.#snapshot(params)).rows;
+    return (await snapshot(this.#http, this.#listUrl(params))).rows;
   }
 
   /** One row as it is now. @returns {Promise<object>} */
@@ -74,6 +86,7 @@ export class Collection extends Emitter {
    * them. While it can't be reached, attempts go on.
    */
   async subscribe() {
+    if (!this.#subscription) this.#off = this.#writes.attend(() => this.state === "live");
     this.#subscription ??= {
       channels: new Set(),
       deliver: (changes) => this.#deliver(changes),
@@ -87,6 +100,7 @@ export class Collection extends Emitter {
   unsubscribe() {
     if (this.#subscription) this.#stream.leave(this.#subscription);
     this.#subscription = null;
+    for (const off of this.#off.splice(0)) off();
     this.#enter("idle");
   }
 
@@ -96,21 +110,35 @@ export class Collection extends Emitter {
    * @returns {Promise<object>} the row as the server has it; rejects with an ApiError when it is refused
    */
   create(data) {
-    return this.#write(null, "create", data);
+    return this.#writes.add(null, "create", data);
   }
 
-  /** Changes fields of a row; shown at once. @returns {Promise<object>} as `create` */
-  update(id, data) {
-    return this.#write(id, "update", data);
+  /**
+   * Changes fields of a row; shown at once.
+   * @param {any} id
+   * @param {object} data
+   * @param {object} [options]
+   * @param {string|null} [options.match] the entity tag that the row must still have; 412 if it has another
+   * @param {boolean} [options.keep] whether the outbox keeps the write when it is refused, until the user
+   *   has seen to it; then the row need not be there any more
+   * @param {object} [options.seen] the row as the user saw it, if that is not how it is now
+   * @returns {Promise<object>} as `create`
+   */
+  update(id, data, options) {
+    return this.#writes.add(id, "update", data, options);
   }
 
   /** Deletes a row; it disappears at once. @returns {Promise<void>} as `create` */
   delete(id) {
-    return this.#write(id, "delete");
+    return this.#writes.add(id, "delete");
   }
 
   #url(id) {
-    return this.#http.url(`${this.#path}${encodeURIComponent(id)}/`);
+    return this.#http.url(`${this.#resource}/${encodeURIComponent(id)}/`);
+  }
+
+  #listUrl(params) {
+    return this.#http.url(`${this.#resource}/`, params);
   }
 
   // Reading
@@ -148,12 +176,13 @@ export class Collection extends Emitter {
     const contained = this.#rows.answered();
     let joined = false;
     try {
-      const { rows, link } = await this.#snapshot(this.#params);
+      const { rows, link } = await snapshot(this.#http, this.#listUrl(this.#params));
       if (subscription !== this.#subscription) return;
       if (!link) throw new ApiError(400, { detail: "This list is too wide to be live: filter it." });
       this.#rows.replace(rows, contained);
-      subscription.channels = new Set(link.channels);
       this.#enter("live");
+      this.#writes.adopt();
+      subscription.channels = new Set(link.channels);
       this.#changed();
       joined = true;
       this.#stream.join(subscription, recording, link.position);
@@ -162,39 +191,17 @@ export class Collection extends Emitter {
     }
   }
 
-  /**
-   * All pages of a list. A row that disappears or moves while they are read shifts those behind it
-   * across a page's border, where they would be missed without any event. So each page begins with the
-   * last row of the one before, and where that has changed, all is read anew.
-   */
-  async #snapshot(params) {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      let { data, response } = await this.#http.get(this.#http.url(this.#path, params));
-      const link = streamLink(response);
-      if (Array.isArray(data)) return { rows: data, link };
-      const rows = [...data.results];
-      let shifted = false;
-      while (data.next && !shifted) {
-        const { url, overlaps } = overlapping(data.next);
-        ({ data } = await this.#http.get(url));
-        const page = data.results;
-        if (overlaps) shifted = page.shift()?.id !== rows.at(-1).id;
-        rows.push(...page);
-      }
-      if (!shifted) return { rows, link };
-    }
-    throw new ApiError(0, { detail: "The list changes faster than it can be read." });
-  }
-
   #deliver(changes) {
     let unclear = false;
     for (const change of changes) {
-      const [model, action] = split(change.type);
+      const [model, name] = split(change.type);
+      const action = this.#actions[name];
       if (model !== this.#model || !isObject(change.data)) {
         // Rows of many channels: a list that is shared with us brings a channel of its own.
-        unclear ||= this.#subscription.channels.size > 1 && CONTAINERS.has(action);
+        unclear ||= this.#subscription.channels.size > 1 && CONTAINERS.has(name);
         continue;
       }
+      if (!action) continue; // something about a row, but not the row
       const entry = this.#rows.find(change.data.id);
       unclear = this.#rows.apply(action, change, this.#subscription.channels.size) || unclear;
       const key = (entry ?? this.#rows.find(change.data.id))?.key;
@@ -216,59 +223,6 @@ export class Collection extends Emitter {
     this.emit("forbidden", error);
   }
 
-  // Writing
-
-  #write(id, kind, data) {
-    const write = { id: mutationId(), kind, data, answered: false };
-    const entry = this.#rows.write(id, write);
-    this.#changed();
-    const before = this.#queues.get(entry);
-    const result = this.#send(entry, write, before);
-    this.#queues.set(entry, result.catch(() => {}));
-    result.catch(() => {}); // whoever does not wait for it listens to `error`
-    return result;
-  }
-
-  async #send(entry, write, before) {
-    await before;
-    const { version } = entry;
-    try {
-      if (write.kind !== "create" && entry.id === null) throw new ApiError(0);
-      const { data } = await this.#request(entry, write);
-      this.#rows.answer(entry, write, data, version);
-      this.#settle(entry, write);
-      return data;
-    } catch (error) {
-      // Somebody else was faster; it is gone, as wished.
-      if (write.kind === "delete" && error.status === 404) return this.#gone(entry, write);
-      this.#rows.drop(entry, write);
-      this.emit("error", Object.assign(error, { write }));
-      throw error;
-    } finally {
-      this.#changed();
-    }
-  }
-
-  #request(entry, { id, kind, data }) {
-    const http = this.#http;
-    if (kind === "create") return http.write("POST", http.url(this.#path), data, id);
-    return http.write(kind === "update" ? "PATCH" : "DELETE", this.#url(entry.id), data, id);
-  }
-
-  #gone(entry, write) {
-    write.answered = true;
-    this.#rows.drop(entry, write);
-  }
-
-  #settle(entry, write) {
-    const settle = () => {
-      if (this.#subscription && this.#stream.state !== "open") return setTimeout(settle, SETTLE);
-      this.#rows.drop(entry, write);
-      this.#changed();
-    };
-    setTimeout(settle, this.#subscription ? SETTLE : 0);
-  }
-
   // Telling
 
   #changed() {
@@ -287,14 +241,6 @@ export class Collection extends Emitter {
     this.state = state;
     this.emit("state", state);
   }
-}
-
-/** The next page, one row earlier, if it is one of limit/offset pagination. */
-function overlapping(next) {
-  const url = new URL(next, document.baseURI);
-  const offset = Number(url.searchParams.get("offset"));
-  if (offset > 0) url.searchParams.set("offset", offset - 1);
-  return { url: url.href, overlaps: offset > 0 };
 }
 
 function split(type) {

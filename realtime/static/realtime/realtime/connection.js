@@ -21,6 +21,7 @@ const PATIENCE = 15_000;
  * @property {object|null} message
  * @property {string|null} id the event's own; null if it is in no log
  * @property {string} position where to resume after it; "" if it says nothing of that
+ * @property {number} [size] its bytes on the line
  */
 
 export class SseConnection {
@@ -129,8 +130,8 @@ async function request(http, url, channels, position, signal) {
   return response.body;
 }
 
-function delivery({ type, data, lastEventId, identified }) {
-  return { type, message: parse(data), id: identified ? lastEventId : null, position: lastEventId };
+function delivery({ type, data, lastEventId, identified, size }) {
+  return { type, message: parse(data), id: identified ? lastEventId : null, position: lastEventId, size };
 }
 
 function parse(data) {

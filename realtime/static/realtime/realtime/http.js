@@ -8,13 +8,15 @@ export class ApiError extends Error {
    * @param {number} status
    * @param {any} data the answer's JSON: Django REST framework's errors
    * @param {number|null} retryAfter seconds
+   * @param {string|null} etag of the object that `data` shows as it is now
    */
-  constructor(status, data = null, retryAfter = null) {
+  constructor(status, data = null, retryAfter = null, etag = null) {
     super(describe(status, data));
     this.name = "ApiError";
     this.status = status;
     this.data = data;
     this.retryAfter = retryAfter;
+    this.etag = etag;
   }
 
   /** Whether the same request may work later. */
@@ -25,7 +27,8 @@ export class ApiError extends Error {
   /** @param {Response} response */
   static async from(response) {
     const data = await response.json().catch(() => null);
-    return new ApiError(response.status, data, Number(response.headers.get("Retry-After")) || null);
+    const retryAfter = Number(response.headers.get("Retry-After")) || null;
+    return new ApiError(response.status, data, retryAfter, response.headers.get("ETag"));
   }
 }
 
@@ -36,6 +39,16 @@ function describe(status, data) {
   if (status === 0) return "The server can't be reached.";
   return status >= 500 ? "The server has a problem." : `The server refused (${status}).`;
 }
+
+/**
+ * @typedef {object} Answer
+ * @property {Response} response
+ * @property {any} data
+ * @property {string} method
+ * @property {string|undefined} mutation the write's
+ * @property {number} sent when the request was sent, in milliseconds of `performance.now()`
+ * @property {number} received when its headers had come
+ */
 
 export class Http {
   /**
@@ -54,6 +67,8 @@ export class Http {
     this.csrf = csrf;
     /** The mutation ids of this page's own writes. @type {Set<string>} */
     this.mutations = new Set();
+    /** Told of each answer, for whoever wants to know. @type {(answer: Answer) => void} */
+    this.observe = () => {};
   }
 
   /** The URL of a resource, with `params` as its query. */
@@ -87,18 +102,21 @@ export class Http {
    * @param {string} url
    * @param {object} [body]
    * @param {string} [mutation] comes back in the events that this write causes
+   * @param {object} [more] headers
    * @returns {Promise<{data: any, response: Response}>}
    */
-  write(method, url, body, mutation = mutationId()) {
+  write(method, url, body, mutation = mutationId(), more = {}) {
     this.mutations.add(mutation);
-    const headers = { "X-Mutation-ID": mutation };
+    const headers = { "X-Mutation-ID": mutation, ...more };
     if (!this.token) headers["X-CSRFToken"] = this.csrf();
     if (body !== undefined) headers["Content-Type"] = "application/json";
-    return this.#request(url, { method, headers, body: JSON.stringify(body), keepalive: true });
+    const signal = AbortSignal.timeout(TIMEOUT);
+    return this.#request(url, { method, headers, body: JSON.stringify(body), keepalive: true, signal });
   }
 
   async #request(url, { headers, ...options }) {
     let response;
+    const sent = performance.now();
     try {
       response = await this.fetch(url, {
         credentials: this.credentials,
@@ -109,12 +127,17 @@ export class Http {
     } catch {
       throw new ApiError(0);
     }
+    const received = performance.now();
     if (!response.ok) throw await ApiError.from(response);
+    let data;
     try {
-      return { data: response.status === 204 ? null : await response.json(), response };
+      data = response.status === 204 ? null : await response.json();
     } catch {
       throw new ApiError(0); // cut off in the middle
     }
+    const mutation = headers?.["X-Mutation-ID"];
+    this.observe({ response, data, method: options.method, mutation, sent, received });
+    return { data, response };
   }
 }
 

@@ -19,6 +19,15 @@ import { comparison, passes } from "./order.js";
  */
 
 /**
+ * @typedef {object} Shown a row as it is shown
+ * @property {string} key that lasts
+ * @property {object} row
+ * @property {object|null} base as the server has it, as far as is known
+ * @property {boolean} pending whether a write of it is under way
+ * @property {boolean} queued whether one has to wait for the server
+ */
+
+/**
  * @typedef {object} Entry
  * @property {string} key stays the same when a created row gets its id
  * @property {any} id null until the server has given one
@@ -41,16 +50,22 @@ export class Rows {
     this.#compare = comparison(params.ordering);
   }
 
-  /** What to show, in order. @returns {{key: string, row: object, pending: boolean}[]} */
+  /** What to show, in order. @returns {Shown[]} */
   view() {
     const shown = [];
     for (const entry of this.#entries.values()) {
       const row = state(entry);
-      if (row && passes(this.#params, row) !== false) {
-        shown.push({ key: entry.key, row, pending: entry.writes.some((write) => !write.answered) });
-      }
+      if (!row || passes(this.#params, row) === false) continue;
+      const pending = entry.writes.some((write) => !write.answered);
+      const queued = entry.writes.some(({ letter }) => letter?.state === "waiting");
+      shown.push({ key: entry.key, row, base: entry.base, pending, queued });
     }
     return shown.sort((one, other) => this.#compare(one.row, other.row));
+  }
+
+  /** What the user sees of an entry, or null. @param {Entry} entry */
+  state(entry) {
+    return state(entry);
   }
 
   /** The entry of a row's id, or of the key of a row that has no id yet. @returns {Entry|undefined} */

@@ -9,6 +9,11 @@ const LIMIT = 10_000;
 export class Seen {
   #keys = new Set();
 
+  /** Whether a change has been noted. */
+  has({ id, channel }) {
+    return this.#keys.has(`${id} ${channel}`);
+  }
+
   /** Notes a change; whether it is new. One change on two channels counts as two. */
   isNew({ id, channel }) {
     if (id === null) return true;

@@ -7,6 +7,7 @@
  */
 
 import { ApiError } from "./http.js";
+import { byteLength } from "./sse.js";
 
 /** One that is not established after this long is given up. */
 const PATIENCE = 8_000;
@@ -20,7 +21,8 @@ const PRIVATE = /^(private|presence)-/;
  * @typedef {object} User a connection by this socket
  * @property {(name: string) => boolean} wants whether it needs a channel
  * @property {() => void} established
- * @property {(name: string, position: string) => void} subscribed from this position on all of the channel comes
+ * @property {(name: string, position: string, frame: object) => void} subscribed from this position on all of the
+ *   channel comes; the frame has the members, if the channel shows them
  * @property {(name: string, error: ApiError) => void} refused
  * @property {(frame: object) => void} receive an event of a channel
  * @property {(position: string) => void} level all channels' events up to here have come
@@ -132,7 +134,7 @@ export class Socket {
     const frame = parse(text);
     if (typeof frame?.event !== "string") return;
     try {
-      this.#act({ ...frame, data: parse(frame.data) });
+      this.#act({ ...frame, data: parse(frame.data), size: byteLength(text) });
     } catch (mistake) {
       reportError(mistake); // a mistake in the page is no broken line
     }
@@ -144,7 +146,7 @@ export class Socket {
     else if (event === "pusher:ping") this.#send("pusher:pong", {});
     else if (event === "pusher:pong") this.#level(id ?? null);
     else if (event === "pusher:error") this.#error(data);
-    else if (event === "pusher_internal:subscription_succeeded") this.#subscribed(channel, id ?? "");
+    else if (event === "pusher_internal:subscription_succeeded") this.#subscribed(channel, id ?? "", frame);
     else if (event === "pusher:subscription_error") this.#refuse(channel, refusal(data));
     else if (channel !== undefined) this.#tell((user) => user.receive(frame));
   }
@@ -154,11 +156,11 @@ export class Socket {
     this.#tell((user) => user.established());
   }
 
-  #subscribed(name, position) {
+  #subscribed(name, position, frame) {
     this.#channels.set(name, true);
     this.start ??= position;
     if (!this.#wanted(name)) return this.#tidy();
-    this.#tell((user) => user.subscribed(name, position));
+    this.#tell((user) => user.subscribed(name, position, frame));
   }
 
   #refuse(name, error) {

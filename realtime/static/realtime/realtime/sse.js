@@ -9,6 +9,7 @@
  * @property {string} data
  * @property {string} lastEventId the id to resume after
  * @property {boolean} identified whether the id is the event's own, not one of an earlier event
+ * @property {number} size its bytes, as UTF-8, with a byte for each line's end
  */
 
 export class SseParser {
@@ -24,6 +25,7 @@ export class SseParser {
   #type = "";
   #id = "";
   #identified = false;
+  #size = 0;
 
   /**
    * Takes the next bytes, cut anywhere, and returns the events that they complete.
@@ -40,6 +42,7 @@ export class SseParser {
     this.#rest = lines.pop();
     const events = [];
     for (const line of lines) {
+      this.#size += byteLength(line) + 1;
       if (line) this.#field(line);
       else this.#dispatch(events);
     }
@@ -68,10 +71,19 @@ export class SseParser {
         data: this.#data.slice(0, -1),
         lastEventId: this.#id,
         identified: this.#identified,
+        size: this.#size,
       });
     }
+    this.#size = 0;
     this.#data = "";
     this.#type = "";
     this.#identified = false;
   }
+}
+
+const encoder = new TextEncoder();
+
+/** How many bytes a text is as UTF-8. */
+export function byteLength(text) {
+  return encoder.encode(text).length;
 }

@@ -57,7 +57,7 @@ const SHRINK_DELAY = 1000;
  * @property {string|null} id null if it is in no log
  */
 
-/** Emits `state`, `open`, `message`, `reset` and `error`. */
+/** Emits `state`, `open`, `message`, `reset` and `error`; and `arrival`, whatever comes by the line. */
 export class Stream extends Emitter {
   #http;
   #url;
@@ -92,6 +92,11 @@ export class Stream extends Emitter {
   /** connecting, open, reconnecting, closed or forbidden */
   get state() {
     return this.#line.state;
+  }
+
+  /** Where to resume; null before there is any. @returns {string|null} */
+  get position() {
+    return this.#position;
   }
 
   /** What delivers now: "sse", "websocket", or null. */
@@ -163,9 +168,11 @@ export class Stream extends Emitter {
 
   #receive(connection, deliveries) {
     let changes = [];
-    for (const { type, message, id, position } of deliveries) {
+    for (const { type, message, id, position, size = null } of deliveries) {
       if (type === "stream-open") this.#opened(connection);
       if (connection !== this.#line.live) continue; // something before its opening: not this protocol
+      const repeated = id !== null && this.#seen.has({ id, channel: message?.channel });
+      this.emit("arrival", { type, message, id, size, repeated, transport: connection.transport });
       if (position && !elsewhere(connection, type, position)) this.#position = position;
       if (message === null || type === "stream-open" || type === "keep-alive") continue;
       if (!type.startsWith("stream-")) {

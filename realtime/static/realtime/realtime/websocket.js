@@ -85,8 +85,10 @@ export class WebSocketConnection {
     this.#proceed();
   }
 
-  subscribed(name, position) {
+  subscribed(name, position, frame) {
     if (!this.#expected.delete(name)) return;
+    const members = memberList(frame);
+    if (members) this.#held.push(members);
     this.#start ??= position;
     this.#subscribe();
     this.#proceed();
@@ -191,7 +193,8 @@ export class WebSocketConnection {
   /** Whether what is held is all there is, and in order. */
   #ordered() {
     if (!this.#from) return true;
-    return !this.#shared && new Set(this.#held.map(({ message }) => message.channel)).size < 2;
+    const logged = this.#held.filter(({ id }) => id !== null);
+    return !this.#shared && new Set(logged.map(({ message }) => message.channel)).size < 2;
   }
 
   /**
@@ -224,9 +227,17 @@ export class WebSocketConnection {
   }
 }
 
-function delivery({ event, channel, data, id = null, changed, mutation }) {
+function delivery({ event, channel, data, id = null, changed, mutation, size }) {
   const [type, content] = PRESENCE[event]?.(data) ?? [event, data];
-  return { type, message: { channel, data: content, changed, mutation }, id, position: id ?? "" };
+  return { type, message: { channel, data: content, changed, mutation }, id, position: id ?? "", size };
+}
+
+/** The members that come with a subscription, as a stream would tell them; null if there are none. */
+function memberList({ channel, data, size }) {
+  const { ids, hash } = data?.presence ?? {};
+  if (!ids) return null;
+  const members = ids.map((id) => ({ id, info: hash[id] }));
+  return { ...signal("member.list", { channel, data: { members, version: null } }, ""), size };
 }
 
 /** The last event of a cache channel, which comes first, is older than where a connection begins. */

@@ -1,0 +1,174 @@
+"""The page as axe-core sees it, as fingers do, and at twice the size."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.frontend.conftest import Visitor
+
+Visit = Callable[..., Visitor]
+MakeList = Callable[..., dict[str, Any]]
+AXE = Path(__file__).parent.parent / "clients/node_modules/axe-core/axe.min.js"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+KINDS = {
+    "desktop": {},
+    "phone": PHONE,
+    "dark": {"color_scheme": "dark"},
+    "dark-phone": {**PHONE, "color_scheme": "dark"},
+}
+TOO_SMALL = """() => [...document.querySelectorAll("button, a, summary, input, label:has(input)")]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.disabled)
+    .filter((e) => !e.matches("label input, .hidden, .skip, [tabindex='-1']"))
+    .map((e) => [e.outerHTML.slice(0, 120), e.getBoundingClientRect()])
+    .filter(([, { width, height }]) => width < 43.9 || height < 43.9)
+    .map(([html, { width, height }]) => `${width} by ${height}: ${html}`)"""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+needs_axe = pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core has against the page as it is now, when nothing moves any more."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
+    if not page.evaluate("Boolean(window.axe)"):
+        page.add_script_tag(path=AXE)
+    script = "(rules) => axe.run({ runOnly: rules, resultTypes: ['violations'] })"
+    found = page.evaluate(script, RULES)["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+@needs_axe
+@pytest.mark.parametrize("kind", KINDS)
+def test_axe_finds_nothing(visit: Visit, make_list: MakeList, kind: str) -> None:
+    shown = make_list("Bread", "Milk", "Apples", name="Checked", shared_with=("bob",))
+    alice = visit("alice", bypass_csp=True, reduced_motion="reduce", **KINDS[kind])
+    page = alice.page
+    alice.open(shown["id"])
+    expect(page.locator("#present li")).to_have_count(1)
+    alice.page.get_by_role("checkbox", name="Apples").check()
+    expect(page.locator(".toast")).to_be_visible()
+    assert violations(page) == []
+    page.locator(".people").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Move “Bread”").press("Enter")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".menu summary").click()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    alice.rewrite("Bread", "Rye bread", save=False)
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.locator(".status:visible").first.click()
+    expect(page.locator("#events li").first).to_be_visible()
+    page.locator("#events summary").first.click()
+    assert violations(page) == []
+
+
+@needs_axe
+@pytest.mark.parametrize("kind", ["desktop", "dark-phone"])
+def test_axe_finds_nothing_when_things_go_wrong(
+    both: tuple[Visitor, Visitor], visit: Visit, kind: str
+) -> None:
+    _, bob = both
+    options = {"bypass_csp": True, "reduced_motion": "reduce", **KINDS[kind]}
+    alice = visit("alice", **options)
+    alice.page.goto(bob.page.url)
+    alice.expect_live()
+    for old, new in (("Milk", "Oat milk"), ("Apples", "Pears")):
+        alice.rewrite(old, new, save=False)
+        if old == "Apples":
+            bob.page.get_by_role("button", name="Delete “Apples”").click()
+            expect(alice.page.locator(".item.gone")).to_be_visible()
+            assert violations(alice.page) == []
+        else:
+            with bob.page.expect_response(lambda one: one.request.method == "PATCH"):
+                bob.rewrite(old, "Soy milk")
+        alice.page.keyboard.press("Enter")
+    expect(alice.page.locator(".card-unsent")).to_have_count(2)
+    alice.context.set_offline(True)
+    alice.add("Salt")
+    expect(alice.item("Salt")).to_contain_text("Waiting to be sent")
+    assert violations(alice.page) == []
+
+
+@needs_axe
+def test_axe_finds_nothing_on_a_phones_first_page(visit: Visit) -> None:
+    alice = visit("alice", bypass_csp=True, **PHONE)
+    expect(alice.page.locator("#lists a").first).to_be_visible()
+    assert violations(alice.page) == []
+
+
+def test_fingers_hit_everything(visit: Visit, make_list: MakeList) -> None:
+    shown = make_list("Bread", "Milk", shared_with=("bob",))
+    alice = visit("alice", **PHONE)
+    page = alice.page
+    assert page.evaluate(TOO_SMALL) == []
+    alice.open(shown["id"])
+    assert page.evaluate(TOO_SMALL) == []
+    page.get_by_role("button", name="Move “Bread”").tap()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert page.evaluate(TOO_SMALL) == []
+    page.keyboard.press("Escape")
+    page.locator(".status:visible").first.tap()
+    expect(page.locator("#inspector")).to_be_visible()
+    assert page.evaluate(TOO_SMALL) == []
+
+
+def test_at_twice_the_size_nothing_is_lost(visit: Visit, make_list: MakeList) -> None:
+    shown = make_list("Bread and butter", "Milk", shared_with=("bob",))
+    alice = visit("alice", viewport={"width": 640, "height": 400}, device_scale_factor=2)
+    page = alice.page
+    alice.open(shown["id"])
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+    expect(alice.item("Bread")).to_be_in_viewport()
+    expect(page.locator("#add-text")).to_be_in_viewport()
+    page.locator(".status:visible").first.click()
+    expect(page.get_by_role("button", name="Copy")).to_be_in_viewport()
+    assert page.evaluate(overflow) == 0
+    page.locator("#events summary").first.scroll_into_view_if_needed()
+    expect(page.locator("#events summary").first).to_be_in_viewport()
+
+
+class Finger:
+    """One that touches the page of a visitor."""
+
+    def __init__(self, page: Page) -> None:
+        self.session = page.context.new_cdp_session(page)
+
+    def send(self, kind: str, *points: tuple[float, float]) -> None:
+        """Goes down, moves or goes up."""
+        at = [{"x": x, "y": y} for x, y in points]
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+
+def test_items_are_moved_by_finger_and_by_button(visit: Visit, make_list: MakeList) -> None:
+    shown = make_list("a", "b", "c")
+    alice = visit("alice", **PHONE)
+    alice.open(shown["id"])
+    page = alice.page
+    alice.listen()
+    source = page.get_by_role("button", name="Move “a”").bounding_box()
+    target = page.get_by_role("button", name="Move “c”").bounding_box()
+    assert source
+    assert target
+    x, start, end = source["x"] + 20, source["y"] + 20, target["y"] + 40
+    finger = Finger(page)
+    finger.send("touchStart", (x, start))
+    for step in range(1, 5):
+        finger.send("touchMove", (x, start + (end - start) * step / 4))
+    expect(page.locator(".item.lifted")).to_have_count(1)
+    finger.send("touchEnd")
+    expect(alice.texts).to_have_text(["b", "c", "a"])
+    alice.expect_said("a: 3 of 3")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Move “a”").tap()
+    page.get_by_role("button", name="Up").tap()
+    expect(alice.texts).to_have_text(["b", "a", "c"])
+    alice.expect_said("a: 2 of 3")
+    expect(page.get_by_role("button", name="Move “a”")).to_be_focused()
