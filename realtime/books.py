@@ -86,6 +86,7 @@ class Books:
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally:
             self._tally.touch(channel)
+        self.slots.touch(subscriber)
         if not begins:
             # Whoever can't read a presence channel any more is no member either.
             self.roster.leave(channel, subscriber.socket_id)

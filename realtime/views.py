@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import feeds, proxies, sse, stream, tickets
+from realtime import feeds, meters, proxies, refusals, sse, stream, tickets
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
@@ -30,7 +30,7 @@ from realtime.hub import jittered
 from realtime.names import check_name
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
-from realtime.quotas import quota
+from realtime.quotas import About, quota
 from realtime.renderers import EventStreamRenderer, PageRenderer
 from realtime.worker import Worker
 
@@ -72,6 +72,8 @@ class StreamView(APIView):
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
             return Response(self._page(opening, channels))
+        if self.last_event_id and not opening.reset:
+            meters.count(meters.RESUMED.slot("sse"))
         if _is_proxied(request):
             return self._proxied(request, opening, channels)
         return self._stream(request, opening, channels, holder)
@@ -83,6 +85,7 @@ class StreamView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """While the database is away, sends an EventSource away until later: any other status than
         200 would end it for good."""
+        refusals.count(exc)
         if isinstance(exc, OperationalError | InterfaceError) and _is_stream(self.request):
             return Response(sse.retry(jittered(settings.RETRY)))
         answer: Response = super().handle_exception(exc)
@@ -108,7 +111,8 @@ class StreamView(APIView):
         headers = {}
         if holder is not None:
             grant = Grant.of(request)
-            slot = holder.slots.quotas.take(grant.owner, quota(grant))
+            about = About.of("sse", channels, [grant])
+            slot = holder.slots.quotas.take(grant.owner, quota(grant), about)
             if slot is None:
                 raise Throttled(detail=TOO_MANY)
             hold = Hold(tuple(channels), opening.upto, settings.KEEP_ALIVE, grant.dump(), slot)
