@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from realtime.conf import settings as realtime
+from realtime.operations import pool
 
 try:
     port, workers = settings.PORT, settings.WEB_CONCURRENCY
@@ -47,6 +48,17 @@ limit_request_line = 0
 # Without it, a client could have the server hold megabytes; the protocol needs far less.
 websocket_max_message_size = realtime.MAX_MESSAGE
 
+if settings.LOG_FORMAT == "json":
+    # gunicorn's own lines too.
+    logconfig_dict = {
+        **settings.LOGGING,
+        "loggers": {
+            **settings.LOGGING["loggers"],
+            "gunicorn.error": {"level": "INFO", "handlers": ["stdout"], "propagate": False},
+            "gunicorn.access": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
+        },
+    }
+
 accesslog = None
 # For those who turn it on: an address without its query, in which there may be tickets, and tokens
 # that somebody has put there in vain.
@@ -70,6 +82,30 @@ SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNACKNOWLEDGED * 1000),
     (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT),
 )
+
+
+# Where the workers' figures are, for /metrics. Not made anew when this file is read again (SIGHUP):
+# old and new workers count together, and no count falls.
+
+
+def on_starting(server: Any) -> None:
+    """Called once, before there is any worker."""
+    server.realtime_pool = pool.create()
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Called in each worker before it loads the application."""
+    server.realtime_pool.join()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Called in the master when a worker has ended, however it did."""
+    server.realtime_pool.bury()
+
+
+def on_exit(server: Any) -> None:
+    """Called when gunicorn ends."""
+    server.realtime_pool.remove()
 
 
 def pre_fork(server: Any, worker: Any) -> None:

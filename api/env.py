@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import ConnectionPool
 
-from realtime.conf import are_proxies
+from realtime.conf import TOKEN_FORM, are_proxies, is_token
 from realtime.postgres import Connection
 
 T = TypeVar("T")
@@ -117,12 +117,22 @@ class Environment:
         # They may have a password in them.
         return self._read(name, [], _urls, expected, secret=True)
 
+    def choice(self, name: str, default: str, among: tuple[str, ...]) -> str:
+        """One of several words; the first is the default."""
+        return self._read(
+            name, default, lambda text: among[among.index(text.lower())], " or ".join(among)
+        )
+
     def secret_key(self, name: str, debug: bool) -> str:
         """Django's secret key; only under DEBUG there is a default."""
         key = self.text(name, _DEVELOPMENT_KEY if debug else "")
         if not key:
             raise ImproperlyConfigured(f"{name} must be set when DEBUG is off.")
         return key
+
+    def token(self, name: str) -> str:
+        """A secret by which somebody is let in, empty if there is none."""
+        return self._read(name, "", _token, TOKEN_FORM, secret=True)
 
     def redis(self, name: str) -> str:
         """A Redis URL, empty if there is none."""
@@ -228,6 +238,12 @@ def _key(text: str) -> bytes:
 
 def _rate(text: str) -> str:
     if not _RATE.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _token(text: str) -> str:
+    if not is_token(text):
         raise ValueError
     return text
 

@@ -77,11 +77,12 @@ TEMPLATES = [
 
 # Database, cache
 
+DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 10, least=2)
 DATABASES: dict[str, Any] = {
     "default": env.database(
         "DATABASE_URL",
         f"sqlite:///{quote(str(BASE_DIR / 'db.sqlite3'))}",
-        pool_size=env.number("DATABASE_POOL_SIZE", 10, least=2),
+        pool_size=DATABASE_POOL_SIZE,
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -153,7 +154,7 @@ PROXIED = env.flag("SECURE_PROXY_SSL_HEADER", SECURE_SSL_REDIRECT)
 if PROXIED:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # A GRIP proxy asks inside of the data centre, in its own name, and by no redirect.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^api/events/proxied/"]
+SECURE_REDIRECT_EXEMPT = [r"^api/events/proxied/"]
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if SECURE_SSL_REDIRECT else 0
 # Whether the domain's other hosts are ready for HTTPS only is not for this one to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -259,19 +260,34 @@ if REDIS_URL:
     REALTIME_BROKER_URL = REDIS_URL
 if GRIP_URL := env.proxies("GRIP_URL"):
     REALTIME_GRIP_URL = GRIP_URL
+if METRICS_TOKEN := env.token("METRICS_TOKEN"):
+    REALTIME_METRICS_TOKEN = METRICS_TOKEN
 globals().update(from_environ(env.environ))
+
+# Where logs go to a program, it wants JSON, and a line for each request and each stream.
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ("text", "json"))
+_TRAFFIC = "INFO" if LOG_FORMAT == "json" else "WARNING"
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"unrepeated": {"()": "api.logs.Unrepeated"}},
+    "formatters": {
+        "text": {
+            "()": "api.logs.TextFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "api.logs.JSONFormatter"},
+    },
+    "filters": {
+        "unrepeated": {"()": "api.logs.Unrepeated"},
+        "identified": {"()": "api.logs.Identified"},
+    },
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stdout",
-            "formatter": "line",
-            "filters": ["unrepeated"],
+            "formatter": LOG_FORMAT,
+            "filters": ["unrepeated", "identified"],
         }
     },
     "root": {"handlers": ["stdout"], "level": "INFO"},
@@ -280,5 +296,7 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         # Likewise: of bots that ask for hosts by other names, and of requests that are too large.
         "django.security": {"level": "CRITICAL"},
+        "realtime.requests": {"level": _TRAFFIC},
+        "realtime.streams": {"level": _TRAFFIC},
     },
 }

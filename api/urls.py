@@ -8,6 +8,7 @@ from rest_framework.routers import DefaultRouter
 import api.openapi  # noqa: F401 - describes the streams when it is loaded
 from api.views import DocsView, SchemaView, TokenView
 from realtime.handshake import HandshakeView
+from realtime.operations.views import MetricsView
 from todos.views import TodoItemViewSet, TodoListViewSet
 
 router = DefaultRouter()
@@ -23,6 +24,7 @@ urlpatterns = [
     path("compare/", include("compare.urls")),
     path("accounts/", include("accounts.urls")),
     path("admin/", admin.site.urls),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("api/events/", include("realtime.urls")),
     path("app/<key>", HandshakeView.as_view(), name="websocket"),
     path("api/token/", TokenView.as_view(), name="token"),

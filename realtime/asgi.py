@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
+from contextlib import suppress
 
-from realtime import grip, proxies, sse, websocket, wire
+from realtime import grip, meters, proxies, sse, tracing, websocket, wire
 from realtime.bridge import (
     Bridge,
     ClientGone,
@@ -21,6 +23,7 @@ from realtime.eventstream import HeldResponse
 from realtime.exceptions import DatabaseUnfit
 from realtime.hub import jittered
 from realtime.longpoll import HeldPoll
+from realtime.operations import endpoints, gauges
 from realtime.reopening import Visit, reopen
 from realtime.worker import Worker
 
@@ -31,6 +34,11 @@ _PATIENCE = 3.0
 
 _NOT_READY = "Not ready to serve: %s"
 
+_BEGAN = "realtime.began"
+
+requests = logging.getLogger("realtime.requests")
+"""A line for each request that was answered, but for streams: see ``held.py``."""
+
 
 class RealtimeApplication:
     """Wraps Django's WSGI application, for any ASGI server."""
@@ -39,14 +47,19 @@ class RealtimeApplication:
         self._bridge = Bridge(application, settings.THREADS)
         self._worker: Worker | None = None
         self._starting: asyncio.Task[Worker] | None = None
+        self._measuring: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        else:
-            await self._websocket(scope, receive, send)
+            return
+        name, headers = tracing.identify(scope["headers"])
+        scope = {**scope, "headers": headers, _BEGAN: time.monotonic()}
+        with tracing.request(name):
+            if scope["type"] == "http":
+                await self._http(scope, receive, send)
+            else:
+                await self._websocket(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -59,8 +72,7 @@ class RealtimeApplication:
             pass  # It goes on waiting for the database; until then, requests are answered 503.
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if self._worker is not None:
-            await self._worker.stop()
+        await self._stop()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _started(self) -> Worker:
@@ -77,14 +89,29 @@ class RealtimeApplication:
         worker = Worker()
         await worker.start()
         self._worker = worker
+        self._measuring = asyncio.create_task(gauges.keep(worker))
         return worker
 
+    async def _stop(self) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._measuring
+        if self._worker is not None:
+            await self._worker.stop()
+
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if answer := endpoints.answer(scope, self._worker):
+            # Of probes, which come every few seconds, only what is unusual is worth a line.
+            await self._answer(answer, scope, send, tell=answer.status != 200)
+            return
         try:
             worker = self._worker or await self._started()
         except (DatabaseUnfit, TimeoutError) as error:
             logger.warning(_NOT_READY, error or "the database can't be used")
-            await self._answer(_later() if is_for_stream(scope) else _unavailable(), send)
+            if is_for_stream(scope):
+                meters.count(meters.REFUSED.slot("unavailable"))
+            await self._answer(_later() if is_for_stream(scope) else _unavailable(), scope, send)
             return
         proxied = proxies.signed(grip.signature(scope["headers"]))
         if not proxied:
@@ -102,9 +129,7 @@ class RealtimeApplication:
             hold = grip.Hold.parse(response.headers)
             response.headers = grip.without(response.headers)
         if hold is None:
-            if scope["method"] == "HEAD":
-                response.body = b""
-            await self._answer(response, send)
+            await self._answer(response, scope, send)
         else:
             await self._bridge.complete(response)
             response.headers = grip.endless(response.headers)
@@ -136,7 +161,13 @@ class RealtimeApplication:
             scope = {**scope, "headers": grip.without(scope["headers"])}
             await websocket.serve(worker, self._bridge, scope, receive, send)
 
-    async def _answer(self, response: Response, send: Send) -> None:
+    async def _answer(
+        self, response: Response, scope: Scope, send: Send, *, tell: bool = True
+    ) -> None:
+        if scope["method"] == "HEAD":
+            response.body = b""
+        if tell:
+            _tell(scope, response)
         await send(start(response))
         if response.rest is None:
             await send(body(response.body, more=False))
@@ -144,6 +175,14 @@ class RealtimeApplication:
         async for chunk in self._bridge.stream(response):
             await send(body(chunk))
         await send(body(b"", more=False))
+
+
+def _tell(scope: Scope, response: Response) -> None:
+    """A line for the log; without the query, in which there may be a ticket."""
+    if requests.isEnabledFor(logging.INFO):
+        took = round((time.monotonic() - scope[_BEGAN]) * 1000, 1)
+        told = {"method": scope["method"], "path": scope["path"], "status": response.status}
+        requests.info("A request was answered", extra={**told, "milliseconds": took})
 
 
 def _unavailable() -> Response:

@@ -100,6 +100,7 @@ class Books:
     def _changed(self, channel: str, subscriber: AnySubscriber, begins: bool) -> None:
         if self._tally and subscriber.lasts:
             self._tally.touch(channel)
+        self.slots.touch(subscriber)
         if begins:
             self._attendance.begin(channel, subscriber)
         else:

@@ -18,6 +18,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote_to_bytes
 
+from realtime import tracing
 from realtime.connections import with_connection
 
 T = TypeVar("T")
@@ -88,14 +89,13 @@ class Bridge:
 
     async def stream(self, response: Response) -> AsyncIterator[bytes]:
         """The rest of a streamed body."""
-        loop = asyncio.get_running_loop()
         rest = cast("Iterator[bytes]", response.rest)
         try:
-            while (chunk := await loop.run_in_executor(self._pool, next, rest, None)) is not None:
+            while (chunk := await self._in_pool(next, rest, None)) is not None:
                 yield chunk
         finally:
             if response.close:
-                await loop.run_in_executor(self._pool, response.close)
+                await self._in_pool(response.close)
 
     async def complete(self, response: Response) -> None:
         """Reads what is left of a streamed body, for whoever needs it as a whole."""
@@ -104,7 +104,8 @@ class Bridge:
             response.rest = None
 
     async def _in_pool(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        call = tracing.carried(function)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
 
     def _call(self, environ: dict[str, Any]) -> Response:
         response = Response(500, [], b"")
@@ -135,7 +136,7 @@ def start(response: Response) -> Message:
     return {
         "type": "http.response.start",
         "status": response.status,
-        "headers": response.headers,
+        "headers": tracing.signed(response.headers),
     }
 
 

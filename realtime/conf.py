@@ -18,6 +18,9 @@ from realtime.signatures import App
 
 PREFIX = "REALTIME_"
 
+TOKEN_FORM = "16 characters or more out of letters, digits and ._~+/=-"  # noqa: S105 - it is none
+"""How a token is written."""
+
 BROKERS = {
     **dict.fromkeys(("redis", "rediss", "unix"), "realtime.brokers.redis.RedisBroker"),
     **dict.fromkeys(("postgres", "postgresql"), "realtime.brokers.postgres.PostgresBroker"),
@@ -93,6 +96,8 @@ class Settings:
     LOG_MAX_AGE: float = 24 * 60 * 60.0
     LOG_MAX_EVENTS: int = 1_000_000
     PRUNE_INTERVAL: float = 60.0
+    METRICS_TOKEN: str = ""
+    """By which ``/metrics`` may be read, as ``Authorization: Bearer …``. Empty: by staff alone."""
     THREADS: int = 8
     """Threads that run Django's requests in each worker."""
 
@@ -151,6 +156,11 @@ def _text(name: str, value: Any, kind: tuple[Callable[[str], bool], str]) -> str
     return value
 
 
+def is_token(text: str) -> bool:
+    """Whether nobody could guess it, and a header can carry it."""
+    return re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,}", text) is not None
+
+
 def _is_broker(url: str) -> bool:
     return url.partition(":")[0] in BROKERS
 
@@ -190,6 +200,7 @@ _TEXTS = {
         are_proxies,
         "a URL like http://127.0.0.1:5561?key=secret, or several, separated by commas",
     ),
+    "REALTIME_METRICS_TOKEN": (is_token, TOKEN_FORM),
 }
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import actions, codes, frames, pusher, sequencer, subscribing, webhooks
+from realtime import (
+    actions,
+    codes,
+    frames,
+    meters,
+    pusher,
+    sequencer,
+    subscribing,
+    tracing,
+    webhooks,
+)
 from realtime.bridge import Bridge, Message, Receive, Send
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId, data_to_text
@@ -69,7 +79,7 @@ class Conversation:
 
     async def _send(self, send: Send) -> None:
         socket = self._socket
-        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.accept", "headers": tracing.signed([])})
         self._hub.attach(socket)
         socket.write(frames.connection_established(socket.socket_id, settings.ACTIVITY_TIMEOUT))
         if self._worker.draining:
@@ -115,7 +125,7 @@ class Conversation:
         except (DatabaseError, InterfaceError) as error:
             # The client tries again, from where it is.
             logger.warning("What a client asks for can't be decided on: %s", error)
-            self._socket.close(codes.OVER_CAPACITY, "Come back later.")
+            self._socket.close(codes.OVER_CAPACITY, "Come back later.", "unavailable")
 
     # Subscriptions
 
@@ -127,8 +137,11 @@ class Conversation:
             else:
                 start = await self._bridge.run(subscribing.prepare, wanted, here, self._hub)
         except subscribing.Forbidden:
+            meters.count(meters.REFUSED.slot("forbidden"))
             self._socket.forbid([wanted.channel])
             return
+        if wanted.last_event_id and not start.opening.reset:
+            meters.count(meters.RESUMED.slot("websocket"))
         if wanted.member is None:
             await self._begin(wanted.channel, start)
         else:
@@ -140,6 +153,7 @@ class Conversation:
         try:
             snapshot = await roster.join(channel, socket.socket_id, member.user_id, member.info)
         except PresenceFull as error:
+            meters.count(meters.REFUSED.slot("quota"))
             socket.write(frames.subscription_error(channel, *codes.FULL, str(error)))
             return
         except InvalidMember as error:
@@ -192,6 +206,7 @@ class Conversation:
             return
         socket.user_id = wanted.user.user_id
         self._protocol.user = wanted.user
+        self._worker.slots.touch(socket)
         self._worker.roster.sign_in(socket.socket_id, socket.user_id)
         socket.write(frames.signin_success(wanted.user_data))
         self._unwatch()

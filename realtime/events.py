@@ -1,6 +1,7 @@
 """The event, its position in the log, and its JSON. Pure: no I/O, no Django."""
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -78,6 +79,8 @@ class Event:
     """The socket id of the connection that caused it and needs no telling, if there is one."""
     user_id: str = ""
     """The member of a presence channel who sent it, if one did; only of what is in no log."""
+    at: float = field(default=0.0, compare=False)
+    """When it was appended to the log, in seconds since 1970; 0 if that is not known."""
     frames: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What each transport encoded it to, so that it is done once."""
 
@@ -209,6 +212,7 @@ def _row(event: Event) -> list[Any]:
         event.id and str(event.id),
         event.exclude,
         event.user_id,
+        event.at,
     ]
 
 
@@ -240,12 +244,15 @@ def _decoded(
     exclude: str,
     # Not known to older versions of this, beside which a new one runs while it is rolled out.
     user_id: str = "",
+    at: float = 0.0,
 ) -> Event:
     if not (isinstance(channel, str) and isinstance(data, str)):
         raise TypeError("Channel and data are texts.")
     json.loads(data)
     if not _LINE.fullmatch(data):
         raise ValueError("Data is one line.")
+    if not (isinstance(at, (int, float)) and math.isfinite(at)):
+        raise ValueError("A moment is a number.")
     return Event(
         channel,
         check_type(kind),
@@ -255,4 +262,5 @@ def _decoded(
         id and EventId.parse(id),  # type: ignore[arg-type]
         str(exclude),
         str(user_id),
+        at,
     )

@@ -34,7 +34,7 @@ class EventStream(Subscriber[bytes]):
     def forbid(self, channels: list[str]) -> None:
         self.write(sse.stream_error("forbidden", FORBIDDEN, channels))
         if not self.channels:
-            self.end()
+            self.end("forbidden")
 
     def restart(self, position: EventId, channels: list[str], reason: str) -> bytes:
         """What tells that something may be missing before `position`."""
@@ -46,9 +46,9 @@ class EventStream(Subscriber[bytes]):
     def keep_alive(self, position: EventId | None) -> None:
         self.write(sse.keep_alive(position))
 
-    def retire(self) -> None:
+    def retire(self, reason: str = "drained") -> None:
         self.write(sse.retry(jittered(settings.RETRY)))
-        self.end()
+        self.end(reason)
 
 
 FORMS: dict[str, type[EventStream]] = {"": EventStream}
@@ -158,12 +158,13 @@ class HeldResponse:
             async with asyncio.timeout(float(settings.STALL_TIMEOUT)):
                 await send(body(b"".join(frames)))
 
-        place = Place(self._worker, self._subscriber, self._slot, self._subscriber.abort, leaving)
+        cut = partial(self._subscriber.abort, "stalled")
+        place = Place(self._worker, self._subscriber, self._slot, cut, leaving)
         wire = StreamWire(self._worker.flusher, self._subscriber, place.leave)
         try:
             await self._begin(response, send, pass_on)
         except TimeoutError:
-            self._subscriber.abort()
+            self._subscriber.abort("stalled")
         except BaseException:
             place.leave()
             raise

@@ -62,6 +62,20 @@ class Guard:
         self._hurry.set()
         return False
 
+    def hasten(self) -> None:
+        """Has all grounds checked at once: some are known to have ended."""
+        self._hurry.set()
+
+    def expel(self, subscriber: AnySubscriber) -> None:
+        """Ends a connection as one that has lost all of its rights."""
+        channels = sorted(subscriber.channels)
+        self._hub.drop(subscriber, channels)
+        subscriber.ending = subscriber.ending or "revoked"
+        if channels:
+            subscriber.forbid(channels)
+        if not subscriber.ended:
+            subscriber.expel()
+
     def heed(self, dispatched: Iterable[Event]) -> None:
         """Doubts the rights that these events may have ended."""
         for channel in rights.doubtful(dispatched, self._hub.channels):
@@ -132,7 +146,7 @@ class Guard:
     def _doubt_still(self, doubted: dict[AnySubscriber, float]) -> None:
         for subscriber, since in doubted.items():
             if self._loop.time() > since + _PATIENCE:
-                subscriber.retire()
+                subscriber.retire("undecided")
             else:
                 self._doubted[subscriber] = min(since, self._doubted.get(subscriber, since))
                 self._doubt.set()

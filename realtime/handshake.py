@@ -14,12 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import codes
+from realtime import codes, refusals
 from realtime.bridge import UPGRADE
 from realtime.conf import pusher_app
 from realtime.grants import Grant
 from realtime.origins import is_foreign
-from realtime.quotas import quota
+from realtime.quotas import About, quota
 from realtime.renderers import AsciiRenderer
 from realtime.views import query_of
 from realtime.websocket import DECIDED, Admission
@@ -73,10 +73,16 @@ class HandshakeView(APIView):
             return _sent_away(*refusal)
         holder: Worker = request._request.META[UPGRADE]
         grant = Grant.of(request)
-        slot = holder.slots.quotas.take(grant.owner, quota(grant))
+        about = About.of("websocket", (), ())
+        slot = holder.slots.quotas.take(grant.owner, quota(grant), about)
         if slot is None:
             return _sent_away(codes.QUOTA, "You have too many connections open.")
         return _answer(Admission(slot))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """As the base class."""
+        refusals.count(exc)
+        return super().handle_exception(exc)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
         """Names what to upgrade to, as RFC 9110 wants."""
@@ -97,6 +103,7 @@ def _version(text: str) -> tuple[int, str] | None:
 
 
 def _sent_away(code: int, reason: str) -> Response:
+    refusals.count_code(code)
     return _answer(Admission(code=code, reason=reason))
 
 

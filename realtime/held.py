@@ -1,11 +1,12 @@
 """A connection that this process holds: what its transports have in common."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any, Generic
 
-from realtime import failpoints, log
+from realtime import failpoints, log, meters, tracing
 from realtime.bridge import Bridge, Receive
 from realtime.conf import settings
 from realtime.events import EventId
@@ -16,6 +17,8 @@ from realtime.subscriber import AnySubscriber, Frame, Subscriber
 from realtime.worker import Worker
 
 FORBIDDEN = "You may not read these channels any more."
+logger = logging.getLogger("realtime.streams")
+"""Two lines for each connection."""
 
 
 def _nothing() -> None:
@@ -42,14 +45,28 @@ class Place:
         self._slot = slot
         self._leaving = leaving
         self._attended = worker.attend(subscriber, cut)
+        subscriber.slot = slot
+        subscriber.request_id = tracing.current()
         worker.slots.hold(slot)
+        meters.values[meters.OPENED.slot(subscriber.transport)] += 1
+        self._say("A connection has opened")
 
     def leave(self) -> None:
         """To be called once, when the connection has ended: then nothing of it is left."""
         self._attended()
-        self._worker.slots.give_back(self._slot)
         self._leaving()
         self._worker.hub.unsubscribe(self._subscriber)
+        reason = self._subscriber.ending or "left"
+        meters.values[meters.ENDED.slot(self._subscriber.transport, reason)] += 1
+        self._say("A connection has ended", reason=reason)
+        self._worker.slots.give_back(self._slot)
+
+    def _say(self, text: str, **more: str) -> None:
+        # Another request, or none, may be at work here when it ends.
+        if logger.isEnabledFor(logging.INFO):
+            one = self._subscriber
+            told = {"request_id": one.request_id, "transport": one.transport}
+            logger.info(text, extra={**told, "owner": self._worker.slots.owner(self._slot), **more})
 
 
 async def hold(

@@ -8,8 +8,11 @@ import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, KeysView
 
+from realtime import meters
 from realtime.events import Batch, Event, EventId
 from realtime.subscriber import AnySubscriber, Subscription
+
+_DELIVERED = meters.DELIVERED.slot()
 
 _EARLY = 64
 """Batches that may wait for earlier ones; what is thrown out is read from the log."""
@@ -133,8 +136,7 @@ class Hub:
 
     def broadcast(self, event: Event) -> None:
         """Hands an ephemeral event to the subscribers of its channel."""
-        for subscriber in self.subscribed(event.channel):
-            subscriber.deliver(event)
+        self._deliver(event)
 
     def restart(self, position: EventId) -> None:
         """Goes on from another position of the log, or of another log, with nothing remembered."""
@@ -150,7 +152,12 @@ class Hub:
             self._before_ring = self._ring[0].position
         self._ring.append(event)
         self.position = event.position
-        for subscriber in self.subscribed(event.channel):
+        self._deliver(event)
+
+    def _deliver(self, event: Event) -> None:
+        subscribers = self.subscribed(event.channel)
+        meters.values[_DELIVERED] += len(subscribers)
+        for subscriber in subscribers:
             subscriber.deliver(event)
 
     def since(self, position: EventId) -> list[Event] | None:

@@ -107,13 +107,18 @@ def describe() -> str:
     return f"{connection.display_name}, {parameters['NAME']}{where}"
 
 
+def waits() -> bool:
+    """Whether there is anything to number."""
+    return models.Event.objects.using(database()).filter(seq=None).exists()
+
+
 def sequence() -> Batch:
     """Numbers what is committed and unnumbered, at most a batch; returns it in order.
 
     Waits for another process that is numbering; skipping instead could strand a row.
     """
     alias = database()
-    if not models.Event.objects.using(alias).filter(seq=None).exists():
+    if not waits():
         return Batch()
     with transaction.atomic(using=alias, durable=True):
         head = _lock_head(alias)
@@ -207,25 +212,38 @@ def _check(position: EventId, now: Extent) -> None:
         raise PositionLost("unknown-id")
 
 
+def prunable(max_age: float | None = None, max_events: int | None = None) -> EventId | None:
+    """Up to where `prune` would delete now; None if there is nothing to delete."""
+    now = extent()
+    target = _prune_target(now, max_age, max_events)
+    if target <= now.floor.seq:
+        return None
+    row = models.Event.objects.using(database()).filter(seq__lte=target).order_by("-seq").first()
+    return EventId(target, row.nonce if row else now.floor.nonce)
+
+
 def prune(max_age: float | None = None, max_events: int | None = None) -> int:
     """Deletes events beyond an age in seconds or a number of events; returns how many.
 
     The defaults are ``REALTIME_LOG_MAX_AGE`` and ``REALTIME_LOG_MAX_EVENTS``. Deletes in batches,
     so that writers never wait long; who is below the new floor will be told to refetch.
     """
-    age = settings.LOG_MAX_AGE if max_age is None else max_age
-    keep = settings.LOG_MAX_EVENTS if max_events is None else max_events
-    oldest = timezone.now() - timedelta(seconds=age)
-    rows = models.Event.objects.using(database())
-    now = extent()
-    young = rows.filter(seq__gt=now.floor.seq, created_at__gte=oldest).order_by("seq")
-    first_young = young.values_list("seq", flat=True).first()
-    by_age = now.head.seq if first_young is None else first_young - 1
-    target = max(by_age, now.head.seq - keep)
+    target = _prune_target(extent(), max_age, max_events)
     pruned = 0
     while (floor := extent().floor.seq) < target:
         pruned += _advance_floor(min(floor + _BATCH, target))
     return pruned
+
+
+def _prune_target(now: Extent, max_age: float | None, max_events: int | None) -> int:
+    age = settings.LOG_MAX_AGE if max_age is None else max_age
+    keep = settings.LOG_MAX_EVENTS if max_events is None else max_events
+    oldest = timezone.now() - timedelta(seconds=age)
+    rows = models.Event.objects.using(database())
+    young = rows.filter(seq__gt=now.floor.seq, created_at__gte=oldest).order_by("seq")
+    first_young = young.values_list("seq", flat=True).first()
+    by_age = now.head.seq if first_young is None else first_young - 1
+    return max(by_age, now.head.seq - keep)
 
 
 def _advance_floor(target: int) -> int:
@@ -274,4 +292,5 @@ def _event(row: models.Event) -> Event:
         mutation=row.mutation or None,
         id=None if row.seq is None else EventId(row.seq, row.nonce),
         exclude=row.exclude,
+        at=row.created_at.timestamp(),
     )

@@ -52,8 +52,8 @@ class Poll(Subscriber[str]):
     def keep_alive(self, position: EventId | None) -> None:
         """An answer that has not begun has nothing to be kept alive by."""
 
-    def retire(self) -> None:
-        self.end()
+    def retire(self, reason: str = "drained") -> None:
+        self.end(reason)
 
 
 class HeldPoll:

@@ -96,12 +96,28 @@ class Worker(models.Model):
 
 
 class Stream(models.Model):
-    """An open stream, to be counted against its owner's quota."""
+    """An open connection, to be counted against its owner's quota, and to be seen in the admin."""
 
     id = models.BigAutoField(primary_key=True)
     worker = models.ForeignKey(Worker, on_delete=models.CASCADE)
     owner = models.CharField(max_length=300, db_index=True)
     opened_at = models.DateTimeField()
+    # In the database too: during an upgrade, workers that don't know them still write.
+    number = models.BigIntegerField(default=0, db_default=0)
+    """What its worker knows it by."""
+    transport = models.CharField(max_length=16, blank=True, db_default="")
+    channels = models.TextField(blank=True, db_default="")
+    """A JSON list."""
+    grants = models.TextField(blank=True, db_default="")
+    """A JSON list of what it rests on."""
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = (
+            ("kick_stream", "Can end connections"),
+            ("revoke_stream", "Can end connections and what they rest on"),
+        )
+        verbose_name = "connection"
 
     def __str__(self) -> str:
         return f"{self.owner} since {self.opened_at}"

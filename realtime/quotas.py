@@ -7,10 +7,11 @@ database that is slow to let us count lets a stream open; it is counted afterwar
 """
 
 import itertools
+import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -30,8 +31,36 @@ logger = logging.getLogger(__name__)
 _FORGOTTEN = timedelta(minutes=1)
 _OPENING = 10.0
 """Seconds after which a stream that was counted and is held by nobody is one whose client left."""
+_AT_ONCE = 200
+"""Streams of which it is told anew in one go: the lease has to be renewed as well."""
 _GLANCE = 40
 """Milliseconds that it waits for SQLite's lock in one go."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is told of a connection to those who run this, beside whose it is."""
+
+    transport: str = ""
+    channels: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+    """What it rests on, as `Grant.dump` writes it."""
+
+    @classmethod
+    def of(cls, transport: str, channels: Iterable[str], grants: Iterable[Grant]) -> "About":
+        """Of a connection that has these channels, and rests on these grants."""
+        return cls(transport, tuple(sorted(channels)), tuple(sorted(g.dump() for g in grants)))
+
+    def columns(self) -> dict[str, str]:
+        """As a row has it."""
+        return {
+            "transport": self.transport,
+            "channels": json.dumps(self.channels),
+            "grants": json.dumps(self.grants),
+        }
+
+
+_NOTHING = About()
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +68,8 @@ class _Slot:
     """A stream that was asked for."""
 
     owner: str
+    about: About = _NOTHING
+    number: int = 0
     row: int | None = None
     """Its row's key, None until it is counted."""
     held: bool = False
@@ -68,19 +99,21 @@ class Quotas:
         self._slots: dict[int, _Slot] = {}
         self._freed: dict[int, str] = {}
         """Rows to be deleted, and their owners."""
+        self._told: dict[int, About] = {}
+        """What there is to be told anew of streams, by their numbers."""
 
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self._slots)
 
-    def take(self, owner: str, quota: int) -> int | None:
+    def take(self, owner: str, quota: int, about: About = _NOTHING) -> int | None:
         """Counts one more stream of an owner: its number, or None if there are `quota` already.
         Asks the database."""
-        return self.take_all([(owner, quota)])[0]
+        return self.take_all([(owner, quota, about)])[0]
 
-    def take_all(self, asked: Sequence[tuple[str, int]]) -> list[int | None]:
+    def take_all(self, asked: Sequence[tuple[str, int, About]]) -> list[int | None]:
         """As `take`, for many owners with their quotas in one go."""
-        slots = [(_Slot(owner), quota) for owner, quota in asked]
+        slots = [(_Slot(owner, about, next(self._numbers)), quota) for owner, quota, about in asked]
         try:
             admitted = set(self._count(slots))
         except (DatabaseError, InterfaceError) as error:
@@ -89,16 +122,27 @@ class Quotas:
             admitted = set(_within(known, slots))
         taken: list[int | None] = []
         for slot, _ in slots:
-            number = next(self._numbers) if slot in admitted else None
-            if number is not None:
-                self._slots[number] = slot
-            taken.append(number)
+            if slot in admitted:
+                self._slots[slot.number] = slot
+            taken.append(slot.number if slot in admitted else None)
         return taken
 
     def hold(self, number: int) -> None:
         """Says that a stream is open: it counts until it is freed."""
         if slot := self._slots.get(number):
             slot.held = True
+
+    def owner(self, number: int) -> str:
+        """Whose a stream is."""
+        slot = self._slots.get(number)
+        return slot.owner if slot else ""
+
+    def describe(self, number: int, about: About) -> None:
+        """Has it told what a stream is like now, if that was not told before."""
+        slot = self._slots.get(number)
+        if slot is not None and slot.about != about:
+            slot.about = about
+            self._told[number] = about
 
     def free(self, number: int) -> None:
         """Counts a stream no more, from this worker's next request on; from others' once `tell` has
@@ -114,6 +158,7 @@ class Quotas:
         with locks.impatience(alias, locks.LONG_PATIENCE):
             self._find_lost_rows(alias)
             self._write_uncounted(alias)
+            self._write_changed(alias)
             freed = self._freed.copy()
             if freed:
                 Stream.objects.using(alias).filter(pk__in=freed).delete()
@@ -167,7 +212,13 @@ class Quotas:
         return admitted
 
     def _row(self, slot: _Slot) -> Stream:
-        return Stream(worker=self._lease.worker, owner=slot.owner, opened_at=Now())
+        return Stream(
+            worker=self._lease.worker,
+            number=slot.number,
+            owner=slot.owner,
+            opened_at=Now(),
+            **slot.about.columns(),
+        )
 
     def _used(self, alias: str, asked: _Asked) -> Counter[str]:
         """How many streams each owner has, exactly where that is as many as allowed."""
@@ -207,6 +258,20 @@ class Quotas:
                     self._freed[row.pk] = slot.owner
             elif not slot.held and time.monotonic() > slot.taken_at + _OPENING:
                 self.free(number)
+
+    def _write_changed(self, alias: str) -> None:
+        changed = list(self._told.copy().items())[:_AT_ONCE]
+        rows = []
+        for number, about in changed:
+            slot = self._slots.get(number)
+            if slot is not None and slot.row is not None:
+                rows.append(Stream(pk=slot.row, **about.columns()))
+        if rows:
+            Stream.objects.using(alias).bulk_update(rows, ["transport", "channels", "grants"])
+        for number, about in changed:
+            # Whoever is not counted yet is told of by the row that is yet to be written.
+            if self._told.get(number) is about:
+                del self._told[number]
 
 
 def _within(used: Counter[str], asked: _Asked) -> list[_Slot]:

@@ -9,13 +9,14 @@ from hashlib import blake2b
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import sse
+from realtime import meters, sse
 from realtime.bridge import Response, Scope
 from realtime.conf import settings
 from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
 from realtime.grip import Hold
 from realtime.hub import jittered
+from realtime.quotas import About
 from realtime.worker import Worker
 
 _POSITION = b"last-event-id"
@@ -63,7 +64,8 @@ async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
     if opened is None or position is None or not worker.hub.remembers(position):
         return None
     try:
-        taken = await worker.slots.take(opened.grant)
+        about = About.of("sse", opened.channels, [opened.grant])
+        taken = await worker.slots.take(opened.grant, about)
     except (DatabaseError, InterfaceError):
         return None
     if taken is None:
@@ -74,6 +76,7 @@ async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
     if not here or worker.guard.memory.recall(visit.request) is not opened:
         worker.slots.give_back(taken.slot)
         return None
+    meters.count(meters.RESUMED.slot("sse"))
     start = sse.stream_open(position, jittered(settings.RETRY))
     hold = Hold(
         opened.channels,

@@ -14,6 +14,7 @@ from realtime.brokers import Broker
 from realtime.conf import settings
 from realtime.connections import hurried
 from realtime.events import EventId
+from realtime.pulse import Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Sequencer(threading.Thread):
     def __init__(self, follow: Callable[[EventId | None], None]) -> None:
         super().__init__(name="realtime-sequencer", daemon=True)
         self._follow = follow
+        self.pulse = Pulse()
         self._woken = threading.Event()
         self._stopping = False
 
@@ -98,11 +100,17 @@ class Sequencer(threading.Thread):
 
     def _round(self) -> None:
         try:
-            self._follow(advance())
+            waits = log.waits()
+            self.pulse.answer()
+            self._follow(advance() if waits else None)
         except (DatabaseError, InterfaceError) as error:
             # The next tick tries again; nothing is lost, the log waits.
             logger.warning("The log can't be advanced: %s", error)
+            self.pulse.fail(error)
             connections.close_all()
-        except Exception:
+        except Exception as error:
             # A thread that died here would end all delivery, silently.
             logger.exception("A round of the sequencer failed")
+            self.pulse.fail(error)
+        else:
+            self.pulse.finish()

@@ -23,6 +23,7 @@ class Socket(Subscriber[str]):
     """It speaks in frames of Pusher's protocol, and ends by a code."""
 
     __slots__ = ("_loop", "code", "grant", "heard", "pinged", "reason", "user_id", "versions")
+    transport = "websocket"
 
     def __init__(self, *, limit: int, socket_id: str) -> None:
         super().__init__(limit=limit, socket_id=socket_id)
@@ -64,11 +65,18 @@ class Socket(Subscriber[str]):
 
     def revoke(self, grant: Any) -> None:
         if grant == self.grant:
-            self.close(codes.UNAUTHORIZED, "You are not logged in any more.")
+            self.close(codes.UNAUTHORIZED, "You are not logged in any more.", "forbidden")
+
+    def kick(self) -> None:
+        self.close(codes.OVER_CAPACITY, "This connection was ended.", "kicked")
+
+    def expel(self) -> None:
+        self.close(codes.UNAUTHORIZED, "You are not logged in any more.", "revoked")
 
     def terminate(self, user_id: str) -> None:
         if user_id == self.user_id:
-            self.close(codes.UNAUTHORIZED, "The connections of this user were ended.")
+            text = "The connections of this user were ended."
+            self.close(codes.UNAUTHORIZED, text, "terminated")
 
     def reset(self, position: EventId, reason: str) -> None:
         for channel in self.channels:
@@ -78,20 +86,20 @@ class Socket(Subscriber[str]):
         now = self._loop.time()
         if self.pinged > self.heard:
             if now > self.pinged + settings.ACTIVITY_TIMEOUT:
-                self.close(codes.SILENT, "No answer to a ping.")
+                self.close(codes.SILENT, "No answer to a ping.", "silent")
         elif now > self.heard + settings.ACTIVITY_TIMEOUT:
             self.pinged = now
             self.write(frames.ping())
 
-    def retire(self) -> None:
+    def retire(self, reason: str = "drained") -> None:
         delay = random.uniform(0, _DRAINING)  # noqa: S311 - spreads load, guards nothing
-        self._loop.call_later(delay, self.close, codes.OVER_CAPACITY, "This process ends.")
+        self._loop.call_later(delay, self.close, codes.OVER_CAPACITY, "This process ends.", reason)
 
-    def close(self, code: int, reason: str) -> None:
-        """Ends the connection by a code; the first one counts."""
+    def close(self, code: int, text: str, reason: str = "protocol") -> None:
+        """Ends the connection by a code and a text for the client; the first one counts."""
         if not self.ended:
-            self.code, self.reason = code, reason
-            self.end()
+            self.code, self.reason = code, text
+            self.end(reason)
 
 
 class SocketWire(Wire[str]):

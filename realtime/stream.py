@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from realtime import log
+from realtime import log, meters
 from realtime.events import NOWHERE, Event, EventId
 from realtime.exceptions import InvalidEventId, PositionLost
 from realtime.hub import Hub
@@ -54,4 +54,5 @@ def reset(reason: str) -> Opening:
     Its position is nowhere until it has said so: a client whose connection breaks between the two
     would otherwise resume from now, and never hear of it.
     """
+    meters.count(meters.RESET.slot(reason))
     return Opening(NOWHERE, log.head(), reset=reason)

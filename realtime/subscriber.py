@@ -30,6 +30,9 @@ class Subscriber(ABC, Generic[Frame]):
     Each transport has its own kind, which says things in its own frames.
     """
 
+    transport: ClassVar[str] = "sse"
+    """Its name, one of `meters.TRANSPORTS`."""
+
     __slots__ = (
         "__weakref__",
         "_limit",
@@ -37,8 +40,11 @@ class Subscriber(ABC, Generic[Frame]):
         "channels",
         "cut",
         "ended",
+        "ending",
         "frames",
+        "request_id",
         "size",
+        "slot",
         "socket_id",
         "stalled_since",
     )
@@ -50,9 +56,15 @@ class Subscriber(ABC, Generic[Frame]):
         self.channels: dict[str, Subscription] = {}
         self.socket_id = socket_id
         """The name of the connection, by which events may exclude it."""
+        self.slot = 0
+        """What the connection is counted by, once it is held."""
+        self.request_id = ""
+        """Of the request that has opened it."""
         self.frames: list[Frame] = []
         self.size = 0
         self.ended = False
+        self.ending = ""
+        """Why this side has ended it: one of `meters.ENDINGS`."""
         self.cut = False
         """Whether the buffer overflowed: the connection is to be closed without another word."""
         self.stalled_since: float | None = None
@@ -80,8 +92,16 @@ class Subscriber(ABC, Generic[Frame]):
         written."""
 
     @abstractmethod
-    def retire(self) -> None:
-        """Asks the client to come back later: this process is about to end."""
+    def retire(self, reason: str = "drained") -> None:
+        """Asks the client to come back later: as a rule, this process is about to end."""
+
+    def kick(self) -> None:
+        """Ends the connection; it may come back."""
+        self.retire("kicked")
+
+    def expel(self) -> None:
+        """Ends the connection, which was taken off its channels; it will not be let in again."""
+        self.end("revoked")
 
     def revoke(self, grant: Any) -> None:
         """Called when a grant has ended, after `forbid` for the channels that rested on it."""
@@ -127,7 +147,7 @@ class Subscriber(ABC, Generic[Frame]):
         self.size += len(frame)
         # Only while nothing is taken: for a reader that keeps up, a burst or a frame may be larger.
         if self.size > self._limit and self.stalled_since is not None:
-            self.abort()
+            self.abort("overflow")
         self._wake()
 
     def take(self) -> list[Frame]:
@@ -136,17 +156,18 @@ class Subscriber(ABC, Generic[Frame]):
         self.size = 0
         return frames
 
-    def end(self) -> None:
-        """No more will be written; what waits is still sent."""
+    def end(self, reason: str = "left") -> None:
+        """No more will be written; what waits is still sent. The first reason counts."""
+        self.ending = self.ending or reason
         self.ended = True
         self._wake()
 
-    def abort(self) -> None:
+    def abort(self, reason: str = "error") -> None:
         """Ends at once: what waits is dropped, the client will resume where it was."""
         self.frames.clear()
         self.size = 0
         self.cut = True
-        self.end()
+        self.end(reason)
 
 
 def _nobody() -> None:

@@ -18,7 +18,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import feeds, polls, presence, profiles, proxies, sse, stream, tickets
+from realtime import (
+    feeds,
+    meters,
+    polls,
+    presence,
+    profiles,
+    proxies,
+    refusals,
+    sse,
+    stream,
+    tickets,
+)
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
@@ -30,7 +41,7 @@ from realtime.hub import jittered
 from realtime.names import check_name, is_presence
 from realtime.pages import StreamPageRenderer
 from realtime.proxied import instructions
-from realtime.quotas import quota
+from realtime.quotas import About, quota
 from realtime.renderers import EventStreamRenderer, PageRenderer
 from realtime.worker import Worker
 
@@ -75,6 +86,8 @@ class StreamView(APIView):
             return Response({"channels": channels, "last_event_id": str(opening.upto)})
         if request.accepted_renderer.format == "json":
             return self._poll(request, opening, channels, holder)
+        if self.last_event_id and not opening.reset:
+            meters.count(meters.RESUMED.slot("sse"))
         if _is_proxied(request):
             return self._proxied(request, opening, channels)
         return self._stream(request, opening, channels, holder)
@@ -86,6 +99,7 @@ class StreamView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         """While the database is away, sends an EventSource away until later: any other status than
         200 would end it for good."""
+        refusals.count(exc)
         if isinstance(exc, OperationalError | InterfaceError) and _is_stream(self.request):
             return Response(sse.retry(jittered(settings.RETRY)))
         answer: Response = super().handle_exception(exc)
@@ -161,7 +175,8 @@ def _held(
     """The instructions by which this process holds a stream, or a poll; counts it. Takes more of
     what `Hold` does."""
     grant = Grant.of(request)
-    slot = holder.slots.quotas.take(grant.owner, quota(grant))
+    about = About.of("poll" if options.get("wait") else "sse", channels, [grant])
+    slot = holder.slots.quotas.take(grant.owner, quota(grant), about)
     if slot is None:
         raise Throttled(detail=TOO_MANY)
     position, granted = opening.upto, grant.dump()

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
 
-from realtime import log, sequencer
+from realtime import log, meters, sequencer
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
 from realtime.publisher import Image, ModelPublisher, ordered, registry
@@ -112,4 +113,10 @@ def append(events: Sequence[Event], using: str) -> None:
     """Writes events into the log and, once they are committed, has them numbered."""
     if events:
         log.append(events)
-        transaction.on_commit(sequencer.wake, using=using, robust=True)
+        told = partial(_committed, len(events))
+        transaction.on_commit(told, using=using, robust=True)
+
+
+def _committed(count: int) -> None:
+    meters.count(meters.APPENDED.first, count)
+    sequencer.wake()

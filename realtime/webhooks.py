@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from realtime import meters
 from realtime.conf import pusher_app, settings, webhook_urls
 from realtime.events import dumps
 from realtime.signatures import App
@@ -37,6 +38,8 @@ _TIMEOUT = 10.0
 _FIRST_DELAY, _LAST_DELAY = 0.5, 10.0
 """Seconds between two attempts; each delay is twice the one before."""
 
+_DELIVERED, _LOST = meters.WEBHOOKS.slot("delivered"), meters.WEBHOOKS.slot("lost")
+
 _receivers: dict[str, "Receiver"] = {}
 _lock = threading.Lock()
 
@@ -52,6 +55,13 @@ def notify(name: str, **fields: Any) -> None:
     event = dumps({"name": name, **fields})
     for url in urls:
         _receiver(url, app).put(event)
+
+
+def waiting() -> int:
+    """How many events wait for their receivers."""
+    with _lock:
+        receivers = list(_receivers.values())
+    return sum(receiver.waiting for receiver in receivers)
 
 
 def close(patience: float = FAREWELL) -> None:
@@ -90,9 +100,15 @@ class Receiver(threading.Thread):
         self._limit = limit
         self._waiting: deque[tuple[float, str]] = deque()
         self._size = 0
+        self._sending = 0
         self._changed = threading.Condition()
         self._deadline: float | None = None
         """When this process ends, once that is known."""
+
+    @property
+    def waiting(self) -> int:
+        """How many events it has yet to be told, those included that are on their way."""
+        return len(self._waiting) + self._sending
 
     def put(self, event: str) -> None:
         """Appends an event, JSON text; the oldest is dropped if it is too much."""
@@ -105,6 +121,7 @@ class Receiver(threading.Thread):
                 dropped += 1
             self._changed.notify()
         if dropped:
+            meters.count(_LOST, dropped)
             logger.error("Webhook %s: too much waits, %d events are lost", self._shown, dropped)
 
     def close(self, deadline: float) -> None:
@@ -116,6 +133,7 @@ class Receiver(threading.Thread):
     def run(self) -> None:
         while batch := self._next():
             self._deliver(batch)
+            self._sending = 0
 
     def _next(self) -> list[tuple[float, str]]:
         """The next events to tell, waiting for some; none if there will be no more."""
@@ -124,7 +142,7 @@ class Receiver(threading.Thread):
             self._changed.wait_for(
                 lambda: len(self._waiting) >= _MOST or self._deadline, timeout=_TOGETHER
             )
-            count = min(len(self._waiting), _MOST)
+            count = self._sending = min(len(self._waiting), _MOST)
             batch = [self._waiting.popleft() for _ in range(count)]
             self._size -= sum(len(event) for _, event in batch)
             return batch
@@ -136,9 +154,12 @@ class Receiver(threading.Thread):
         while True:
             ending = self._deadline is not None
             if (problem := self._post(body)) is None:
+                meters.count(_DELIVERED, len(batch))
                 return
+            meters.count(meters.WEBHOOKS_FAILED.first)
             left = first + PATIENCE - time.time()
             if left <= 0 or ending:
+                meters.count(_LOST, len(batch))
                 logger.error("Webhook %s: %d events are lost: %s", self._shown, len(batch), problem)
                 return
             logger.warning("Webhook %s fails, trying again: %s", self._shown, problem)

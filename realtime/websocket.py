@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-from realtime import codes, wire
+from realtime import codes, tracing, wire
 from realtime.bridge import Bridge, Message, Receive, Response, Scope, Send, body, start
 from realtime.conf import pusher_app
 from realtime.conversation import Conversation, close
@@ -86,5 +86,5 @@ async def _refuse(response: Response, scope: Scope, send: Send) -> None:
 
 
 async def _send_away(code: int, reason: str, send: Send) -> None:
-    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.accept", "headers": tracing.signed([])})
     await send(close(code, reason))

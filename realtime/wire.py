@@ -74,8 +74,11 @@ class Flusher:
                     wire.flush(encoded)
                 except Exception:
                     # What goes wrong with one connection must not be the end of all others.
-                    logger.exception("A connection can't be written to, and is broken off")
-                    wire.abort()
+                    logger.exception(
+                        "A connection can't be written to, and is broken off",
+                        extra={"request_id": wire.request_id},
+                    )
+                    wire.fail()
             if due and self._loop.time() > end:
                 self._loop.call_soon(self._flush)
                 return
@@ -119,6 +122,16 @@ class Wire(ABC, Generic[Frame]):
         while self._subscriber.frames or self._blocked:
             self._flushed = self._flushed or asyncio.get_running_loop().create_future()
             await self._flushed
+
+    @property
+    def request_id(self) -> str:
+        """Of the request that the connection was opened by."""
+        return self._subscriber.request_id
+
+    def fail(self) -> None:
+        """Breaks off a connection that can't be written to."""
+        self._subscriber.ending = self._subscriber.ending or "error"
+        self.abort()
 
     def abort(self) -> None:
         """Breaks the connection off; the client will resume where it was."""

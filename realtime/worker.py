@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import log, readiness, rights, sequencer
+from realtime import evictions, log, meters, readiness, rights, sequencer
 from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
@@ -49,6 +50,7 @@ class Worker:
         self.flusher = Flusher()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sequencer = sequencer.Sequencer(self._follow)
+        self.pulse = self._sequencer.pulse
         self._feeders = Feeders()
         # Threads of their own, so that slow checks of rights never delay delivery or requests; and
         # one for each kind, so that a check of thousands, or pruning, never delays another.
@@ -140,10 +142,14 @@ class Worker:
         dispatched, missing = self.hub.receive(batch)
         if missing or not batch.events:
             self._look_soon()
+        now = time.time()
         for event in dispatched:
+            if event.at:
+                meters.LAG.observe(max(0.0, now - event.at))
             self._books.receive(event)
             if user_id := rights.terminated(event):
                 self._terminate(user_id)
+            self._evict(*evictions.of(event, self.slots.worker_id))
         self.guard.heed(dispatched)
         if dispatched:
             self._moved.set()
@@ -152,6 +158,18 @@ class Worker:
     def _terminate(self, user_id: str) -> None:
         for subscriber in self.hub:
             subscriber.terminate(user_id)
+
+    def _evict(self, kind: str, numbers: list[int]) -> None:
+        if kind == evictions.REVOKE:
+            self.guard.hasten()
+        # Those that are still being told what they have missed are not at the hub yet.
+        everybody = [one for slot in self._slots for one in slot] if numbers else []
+        for subscriber in everybody:
+            if subscriber.slot in numbers and not subscriber.ended:
+                if kind == evictions.REVOKE:
+                    self.guard.expel(subscriber)
+                else:
+                    subscriber.kick()
 
     def _look_soon(self) -> None:
         """Has the log read, unless in a moment nothing is missing any more: what several processes
@@ -165,10 +183,13 @@ class Worker:
 
     def _follow(self, numbered: EventId | None) -> None:
         """Reads from the log what the broker did not bring. Runs on the sequencer's thread."""
-        head, seen = log.head(), self.hub.position
+        now, seen = log.extent(), self.hub.position
+        head = now.head
+        self.pulse.see(head, now.floor, seen.seq)
         if head == seen or (head == numbered and not self._lags(seen.seq, head.seq)):
             return
         complete = False
+        meters.count(meters.HEALED.first)
         while not complete:
             try:
                 page = log.read_after(seen)
@@ -176,6 +197,7 @@ class Worker:
                 reason = "pruned" if lost.reason == "pruned" else "restored"
                 self._loop.call_soon_threadsafe(self._restart, head, reason)
                 return
+            meters.count(meters.HEALED_EVENTS.first, len(page.events))
             self._loop.call_soon_threadsafe(self._receive, Batch(tuple(page.events), seen))
             seen, complete = page.upto, page.complete
 
@@ -188,6 +210,7 @@ class Worker:
 
     def _restart(self, position: EventId, reason: str) -> None:
         logger.warning("The log can't be continued (%s): all streams are reset", reason)
+        meters.values[meters.RESET.slot(reason)] += len(self.hub)
         self.hub.restart(position)
         self.guard.memory.clear()
         self._books.restart()
@@ -205,7 +228,7 @@ class Worker:
             slot = (slot + 1) % _SLOTS
             for subscriber, cut in list(self._slots[slot].items()):
                 if self._is_stalled(subscriber):
-                    subscriber.abort()
+                    subscriber.abort("stalled")
                     cut()
                 else:
                     # Not the hub's position for one that is still reading the log, which would be

@@ -29,3 +29,8 @@ class Broker(ABC):
     @abstractmethod
     def describe(self) -> str:
         """How, and how soon, other processes hear of what is published; a line for the log."""
+
+    def trouble(self) -> str:
+        """What is wrong with it, if something is: words for everybody, without names and addresses.
+        From any thread; never blocks."""
+        return ""

@@ -5,11 +5,15 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+from realtime import meters
 from realtime.brokers.base import Broker
 from realtime.conf import settings
 from realtime.events import Batch
 
 Queue = asyncio.Queue[Batch]
+
+_LOGGED = meters.PUBLISHED.slot("logged")
+_EPHEMERAL = meters.PUBLISHED.slot("ephemeral")
 
 
 class MemoryBroker(Broker):
@@ -20,6 +24,7 @@ class MemoryBroker(Broker):
         self._listeners: dict[Queue, asyncio.AbstractEventLoop] = {}
 
     def publish(self, batch: Batch) -> None:
+        meters.count(_EPHEMERAL if batch.after is None else _LOGGED, len(batch.events))
         with self._lock:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:

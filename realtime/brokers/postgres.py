@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,12 +49,15 @@ class PostgresBroker(RemoteBroker):
         async with connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._topic)))
             await _warn_of_pooler(connection)
+            self.heard = time.monotonic()
             yield ""
             while True:
                 async for notification in connection.notifies(timeout=PING_INTERVAL):
+                    self.heard = time.monotonic()
                     yield notification.payload
                 async with asyncio.timeout(PATIENCE):
                     await connection.execute("SELECT")
+                self.heard = time.monotonic()
 
     def describe(self) -> str:
         return "PostgreSQL's NOTIFY; other processes hear of changes within milliseconds"

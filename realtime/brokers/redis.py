@@ -1,6 +1,6 @@
 """The broker between processes and machines, by Redis' PUBLISH and SUBSCRIBE."""
 
-import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, closing, contextmanager
 from urllib.parse import urlsplit
@@ -49,14 +49,14 @@ class RedisBroker(RemoteBroker):
         )
         async with aclosing(client), aclosing(client.pubsub()) as listener:
             await listener.subscribe(self._topic)
-            clock = asyncio.get_running_loop().time
-            heard = clock()
-            while clock() < heard + PING_INTERVAL + PATIENCE:
+            clock = time.monotonic
+            self.heard = clock()
+            while clock() < self.heard + PING_INTERVAL + PATIENCE:
                 reply = await listener.get_message(timeout=PING_INTERVAL)
                 if reply is None:
                     await listener.ping()
                     continue
-                heard = clock()
+                self.heard = clock()
                 if reply["type"] == "subscribe":
                     yield ""
                 elif reply["type"] == "message":

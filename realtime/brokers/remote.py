@@ -8,10 +8,12 @@ import queue
 import random
 import secrets
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, asynccontextmanager, suppress
 
+from realtime import meters
 from realtime.brokers.memory import MemoryBroker, batches_from
 from realtime.events import Batch, decode, encode
 from realtime.exceptions import InvalidEvent
@@ -28,6 +30,13 @@ PING_INTERVAL = 1.0
 """After so many seconds of silence the server is asked whether it is still there."""
 PATIENCE = 2.0
 """So many seconds it may take to answer, or to take a message."""
+
+_SILENCE = PING_INTERVAL + 1.5
+"""Seconds after which a server that has said nothing counts as one that does not work."""
+
+_SENT, _RECEIVED, _DROPPED = (
+    meters.BROKER_MESSAGES.slot(way) for way in ("sent", "received", "dropped")
+)
 
 
 class RemoteBroker(MemoryBroker):
@@ -46,6 +55,11 @@ class RemoteBroker(MemoryBroker):
         self._outbox: queue.Queue[str | None] = queue.Queue(_OUTBOX)
         self._sender: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._sending = _Link("send to")
+        self._receiving = _Link("listen to")
+        self.heard: float | None = None
+        """When the server, which is listened to, last gave a sign of life; None before its first
+        one."""
 
     @abstractmethod
     def connect(self) -> AbstractContextManager[Callable[[str], object]]:
@@ -53,15 +67,28 @@ class RemoteBroker(MemoryBroker):
 
     @abstractmethod
     def messages(self) -> AsyncGenerator[str | bytes, None]:
-        """Connects and listens; yields an empty message once it hears, then what is sent. Raises
-        when the connection breaks, or falls silent."""
+        """Connects and listens; yields an empty message once it hears, then what is sent, and notes
+        when it has `heard`. Raises when the connection breaks, or falls silent."""
 
     def publish(self, batch: Batch) -> None:
         super().publish(batch)
         self._start_sender()
         for message in self._messages_of(batch):
-            with suppress(queue.Full):
+            try:
                 self._outbox.put_nowait(message)
+            except queue.Full:
+                meters.count(_DROPPED)
+
+    def trouble(self) -> str:
+        if self.heard is None:
+            return "It has not been reached yet."
+        if self._receiving.is_broken:
+            return "It can't be listened to; the log of this process says why."
+        if (silence := time.monotonic() - self.heard) > _SILENCE:
+            return f"It has said nothing for {silence:.1f} s."
+        if self._sending.is_broken:
+            return "Nothing can be sent to it; the log of this process says why."
+        return ""
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[AsyncIterator[Batch]]:
@@ -119,7 +146,7 @@ class RemoteBroker(MemoryBroker):
                 atexit.register(self._say_farewell, self._sender)
 
     def _send(self) -> None:
-        link = _Link("send to")
+        link = self._sending
         while True:
             try:
                 with self.connect() as send:
@@ -127,6 +154,7 @@ class RemoteBroker(MemoryBroker):
                         send(message)
                         # Not before: who may connect may yet not be allowed to send.
                         link.is_up()
+                        meters.count(_SENT)
                     return
             except Exception as error:
                 link.is_down(error)
@@ -138,7 +166,7 @@ class RemoteBroker(MemoryBroker):
         """Empties the outbox; answers whether the end was in it."""
         with suppress(queue.Empty):
             while self._outbox.get_nowait() is not None:
-                pass
+                meters.count(_DROPPED)
             return True
         return False
 
@@ -150,13 +178,14 @@ class RemoteBroker(MemoryBroker):
     # Receiving
 
     async def _receive(self, inbox: asyncio.Queue[Batch]) -> None:
-        link = _Link("listen to")
+        link = self._receiving
         while True:
             try:
                 async with aclosing(self.messages()) as messages:
                     async for message in messages:
                         link.is_up()
                         if (batch := self._batch_of(message)) is not None:
+                            meters.values[_RECEIVED] += 1
                             inbox.put_nowait(batch)
             except Exception as error:
                 # Whatever it was: without this task, events would come late for ever.
@@ -173,8 +202,13 @@ class _Link:
         self._random = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._failures = 0
 
+    @property
+    def is_broken(self) -> bool:
+        return self._failures > 0
+
     def is_up(self) -> None:
         if self._failures:
+            meters.count(meters.BROKER_RECONNECTS.first)
             logger.info("Can %s the broker again", self._purpose)
         self._failures = 0
 

@@ -113,13 +113,19 @@ async def until(condition):
             await asyncio.sleep(0.01)
 
 
+def unnamed(start):
+    """The beginning of an answer, without the id of its request."""
+    headers = [header for header in start["headers"] if header[0] != b"x-request-id"]
+    return {**start, "headers": headers}
+
+
 def test_who_comes_back_is_answered_the_same_without_django(channel, token):
     async def main():
         async with running(channel, token) as site:
             first, position = await site.visit()
             assert first["status"] == 200
             again, start = await site.visit(position, **{"x-request-id": "another"})
-            assert again == first
+            assert unnamed(again) == unnamed(first)
             assert start == position
             assert len(site.asked) == 1
 

@@ -23,7 +23,7 @@ from realtime.grants import Grant
 from realtime.grip import Hold
 from realtime.hub import Hub, jittered
 from realtime.names import check_name
-from realtime.quotas import quota
+from realtime.quotas import About, quota
 from realtime.renderers import EventStreamRenderer
 from realtime.stream import Opening
 from realtime.views import TOO_MANY, StreamView, holder_of, query_of
@@ -85,7 +85,8 @@ class EventsView(StreamView):
         headers = {}
         if holder is not None:
             grant = Grant.of(request)
-            slot = holder.slots.quotas.take(grant.owner, quota(grant))
+            about = About.of("sse", channels, [grant])
+            slot = holder.slots.quotas.take(grant.owner, quota(grant), about)
             if slot is None:
                 raise Throttled(detail=TOO_MANY)
             keep_alive, form = settings.KEEP_ALIVE, dialect.FORM

@@ -1,5 +1,6 @@
 """``manage.py realtime_prune``: deletes old events from the log."""
 
+import math
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -29,8 +30,27 @@ class Command(BaseCommand):
             help="keep at most so many (default: REALTIME_LOG_MAX_EVENTS, %(default)s)",
         )
 
+        parser.add_argument(
+            "--dry-run", action="store_true", help="delete nothing, say how much it would be"
+        )
+
     def handle(self, *args: Any, max_age: float, max_events: int, **options: Any) -> None:
-        if max_age < 0 or max_events < 0:
+        if not (math.isfinite(max_age) and max_age >= 0 and max_events >= 0):
             raise CommandError("Neither --max-age nor --max-events can be negative.")
-        pruned = log.prune(max_age, max_events)
-        self.stdout.write(f"Deleted {pruned} events.")
+        try:
+            if options.get("dry_run"):
+                self._forecast(max_age, max_events)
+            else:
+                self.stdout.write(f"Deleted {log.prune(max_age, max_events)} events.{_rest()}")
+        except OverflowError as error:
+            raise CommandError("--max-age is more seconds than there have been.") from error
+
+    def _forecast(self, max_age: float, max_events: int) -> None:
+        target = log.prunable(max_age, max_events)
+        count = target.seq - log.extent().floor.seq if target else 0
+        self.stdout.write(f"Would delete {count} events.{_rest(count)}")
+
+
+def _rest(without: int = 0) -> str:
+    now = log.extent()
+    return f" {now.head.seq - now.floor.seq - without} remain."

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('realtime', '0006_proxies'),
+        ('realtime', '0007_connections'),
     ]
 
     operations = [

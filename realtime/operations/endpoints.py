@@ -1,0 +1,77 @@
+"""``/healthz`` and ``/metrics``, answered in the event loop, before Django.
+
+A probe and a scraper come from inside, by an address that no visitor knows and without TLS; and
+they come while Django can't answer. So neither ALLOWED_HOSTS nor a redirect to HTTPS, a login or a
+throttle stands in their way.
+"""
+
+import json
+import secrets
+
+from realtime.bridge import Response, Scope
+from realtime.conf import settings
+from realtime.operations import exposition, gauges, health, pool
+from realtime.worker import Worker
+
+HEALTH = "/healthz"
+METRICS = "/metrics"
+
+_JSON = "application/json"
+_METHODS = ("GET", "HEAD")
+
+
+def answer(scope: Scope, worker: Worker | None) -> Response | None:
+    """The answer to a request for one of the two; None for everything else, and where Django has to
+    decide who asks. Without a worker, the process still waits for its database."""
+    path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
+    if path == HEALTH:
+        return _checked(scope) or _health(worker)
+    if path == METRICS and _has_token(scope):
+        return _checked(scope) or metrics(worker)
+    return None
+
+
+def metrics(worker: Worker | None) -> Response:
+    """The figures of all workers of this server; on the event loop's thread."""
+    if worker is not None:
+        gauges.measure(worker)
+    text = exposition.text(pool.figures())
+    return _response(200, exposition.CONTENT_TYPE, text)
+
+
+def _health(worker: Worker | None) -> Response:
+    failures = health.starting() if worker is None else health.failures(worker)
+    failing = any(failures.values())
+    checks = {
+        part: {"status": "failing", "reason": reason} if reason else {"status": "ok"}
+        for part, reason in failures.items()
+    }
+    told = {"status": "failing" if failing else "ok", "checks": checks}
+    return _response(503 if failing else 200, _JSON, json.dumps(told).encode())
+
+
+def _checked(scope: Scope) -> Response | None:
+    if scope["method"] in _METHODS:
+        return None
+    text = json.dumps({"detail": f'Method "{scope["method"]}" not allowed.'}).encode()
+    response = _response(405, _JSON, text)
+    response.headers.append((b"allow", ", ".join(_METHODS).encode()))
+    return response
+
+
+def _has_token(scope: Scope) -> bool:
+    expected = settings.METRICS_TOKEN
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not expected or len(given) != 1:
+        return False
+    scheme, _, token = given[0].partition(b" ")
+    return scheme.lower() == b"bearer" and secrets.compare_digest(token, expected.encode())
+
+
+def _response(status: int, kind: str, text: bytes) -> Response:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"%d" % len(text)),
+    ]
+    return Response(status, headers, text)

@@ -1,0 +1,218 @@
+"""Looks at a running server from outside, through whatever stands before it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import urllib3
+from django.urls import reverse
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from realtime import probes, triggers
+from realtime.conf import settings
+from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
+from realtime.plain import one_line
+
+_PROMPT = 3.0
+"""Seconds within which what was sent must be here."""
+_CONNECT = 5.0
+
+
+_BUFFERED = Finding(
+    PROBLEM,
+    "stream",
+    f"Nothing has come within {_PROMPT:g} s: something before the server buffers.",
+    "Turn buffering off there (nginx: proxy_buffering off, or let X-Accel-Buffering pass).",
+)
+
+
+class Lost(Exception):
+    """The server's end of a stream was heard, or nothing more is to be had."""
+
+
+class Stream:
+    """A stream as it comes, nothing decoded."""
+
+    def __init__(self, pool: urllib3.PoolManager, url: str, last_event_id: str = "") -> None:
+        headers = {"Accept": "text/event-stream", "Accept-Encoding": "gzip, br, deflate"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        self.answer: Any = pool.request(
+            "GET", url, headers=headers, preload_content=False, redirect=False,
+            timeout=urllib3.Timeout(connect=_CONNECT, read=_PROMPT),
+        )  # fmt: skip
+        self.text = ""
+
+    def __enter__(self) -> "Stream":
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.answer.close()
+
+    def until(self, wanted: str, seconds: float) -> float:
+        """Reads until there is a line `wanted`; how many seconds that took. Raises `TimeoutError`,
+        or `Lost` if the stream ended before."""
+        began = time.monotonic()
+        while f"\n{wanted}" not in f"\n{self.text}":
+            left = began + seconds - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._read(left)
+        return time.monotonic() - began
+
+    def _read(self, seconds: float) -> None:
+        connection = self.answer.connection
+        if connection is not None and connection.sock is not None:
+            connection.sock.settimeout(seconds)
+        try:
+            data = self.answer.read1(65536, decode_content=False)
+        except ReadTimeoutError:
+            return
+        except (HTTPError, OSError) as error:
+            raise Lost(str(error)) from error
+        if not data:
+            raise Lost("the connection ended")
+        self.text += data.decode(errors="replace")
+
+    def first_id(self) -> str:
+        """The id of the first event."""
+        return next((line[4:] for line in self.text.splitlines() if line.startswith("id: ")), "")
+
+
+def examine(base: str, patience: float) -> Iterator[Finding]:
+    """Everything that can be seen at a server's address. `patience` is how long a quiet stream is
+    watched, in seconds."""
+    pool = urllib3.PoolManager(retries=False)
+    try:
+        yield from _health(pool, base)
+        yield from _stream(pool, base, patience)
+    except (HTTPError, OSError) as error:
+        text = f"It can't be reached: {one_line(str(error))}"
+        yield Finding(PROBLEM, "server", text, "Look at the address, and whether it runs.")
+
+
+def _health(pool: urllib3.PoolManager, base: str) -> Iterator[Finding]:
+    answer = pool.request("GET", f"{base}/healthz", timeout=_CONNECT, redirect=False)
+    told: Any = None
+    with suppress(ValueError):
+        told = json.loads(answer.data)
+    if not isinstance(told, dict) or "checks" not in told:
+        text = f"/healthz answers {answer.status}, and not as this server does."
+        yield Finding(PROBLEM, "server", text, "Is this the right address?")
+        return
+    if answer.status == 200:
+        yield Finding(OK, "server", "/healthz says that database, log and broker work.")
+    for part, state in told["checks"].items():
+        if state.get("status") != "ok":
+            text = f"/healthz says of the {part}: {one_line(str(state.get('reason')))}"
+            yield Finding(PROBLEM, "server", text, "The server's log says more.")
+
+
+def _stream(pool: urllib3.PoolManager, base: str, patience: float) -> Iterator[Finding]:
+    channel = probes.name()
+    url = f"{base}{reverse('realtime:stream')}?channel={channel}"
+    began = time.monotonic()
+    try:
+        stream = Stream(pool, url)
+    except ReadTimeoutError:
+        yield _BUFFERED
+        return
+    with stream:
+        answer = stream.answer
+        if answer.status != 200:
+            yield _refused(answer)
+            return
+        yield from _headers(answer)
+        if answer.headers.get("Content-Encoding"):
+            return
+        try:
+            stream.until("event: stream-open", _PROMPT)
+            took = time.monotonic() - began
+            yield Finding(OK, "stream", f"Its first event came within {took * 1000:.0f} ms.")
+            position = stream.first_id()
+            triggers.trigger(channel, "probe", {"n": 1})
+            took = stream.until("event: probe", _PROMPT)
+            yield Finding(OK, "stream", f"An event came within {took * 1000:.0f} ms.")
+            yield from _resumption(pool, url, position)
+            yield from _quiet(stream, patience)
+        except TimeoutError:
+            yield from _held_back(stream)
+        except Lost as lost:
+            yield _cut(lost)
+
+
+def _refused(answer: Any) -> Finding:
+    where = answer.headers.get("Location")
+    if where:
+        text = f"The stream's address redirects to {one_line(where)}."
+        return Finding(PROBLEM, "stream", text, "Name the address that clients use.")
+    if answer.status in (401, 403):
+        return Finding(
+            PROBLEM,
+            "stream",
+            f"The server answers {answer.status}.",
+            "Run this with the server's SECRET_KEY: by that it knows the doctor.",
+        )
+    advice = "Look at ALLOWED_HOSTS and at the server's log."
+    return Finding(PROBLEM, "stream", f"The server answers {answer.status}.", advice)
+
+
+def _headers(answer: Any) -> Iterator[Finding]:
+    if encoding := answer.headers.get("Content-Encoding"):
+        yield Finding(
+            PROBLEM,
+            "stream",
+            f"Something before the server compresses it ({one_line(encoding)}).",
+            "Have it leave text/event-stream alone: a compressor holds events back.",
+        )
+    if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        text = f"Its Content-Type is {one_line(answer.headers.get('Content-Type', ''))}."
+        yield Finding(PROBLEM, "stream", text, "Browsers take nothing but text/event-stream.")
+    if "no-transform" not in answer.headers.get("Cache-Control", ""):
+        text = "Something before the server has changed its Cache-Control."
+        yield Finding(WARNING, "stream", text, "Let it pass: it keeps caches and compressors off.")
+
+
+def _resumption(pool: urllib3.PoolManager, url: str, position: str) -> Iterator[Finding]:
+    with Stream(pool, url, position) as stream:
+        try:
+            stream.until("event: stream-open", _PROMPT)
+            stream.until("event: probe", _PROMPT)
+        except TimeoutError:
+            yield Finding(
+                PROBLEM,
+                "stream",
+                "Last-Event-ID does not get through: who comes back would miss events.",
+                "Have the proxy pass that header on.",
+            )
+        else:
+            yield Finding(OK, "stream", "Last-Event-ID gets through, and what was missed came.")
+
+
+def _quiet(stream: Stream, patience: float) -> Iterator[Finding]:
+    """A keep-alive must come while nothing else does."""
+    stream.text = ""
+    if patience < settings.KEEP_ALIVE:
+        return
+    took = stream.until("event: keep-alive", patience)
+    yield Finding(OK, "stream", f"A keep-alive came after {took:.1f} s; the stream was not cut.")
+
+
+def _held_back(stream: Stream) -> Iterator[Finding]:
+    """Something did not come in time. What is slow is told from what never comes."""
+    if stream.first_id():
+        advice = "Does the server use this DATABASE_URL? Else something holds events back."
+        yield Finding(PROBLEM, "stream", "An event or a keep-alive did not come in time.", advice)
+        return
+    yield _BUFFERED
+
+
+def _cut(lost: Lost) -> Finding:
+    return Finding(
+        PROBLEM,
+        "stream",
+        f"It was cut: {one_line(str(lost))}.",
+        "Raise what cuts quiet connections above 30 s (nginx: proxy_read_timeout).",
+    )
