@@ -10,14 +10,19 @@ DEBIAN := redis-server postgresql chromium pushpin zurl pgbouncer \
 	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
 	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)
 CLIENTS := tests/clients/node_modules/.package-lock.json
+# What benchmarks compare with, and by; the Python packages have a virtual environment of their own.
+BENCH_DEBIAN := gcc libc6-dev wrk redis-server libnginx-mod-nchan \
+	$(if $(wildcard /usr/sbin/nginx),,nginx-light) \
+	$(if $(shell command -v npm 2>/dev/null),,nodejs npm)
+BENCH := .bench
 
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check format lock clean debian
+.PHONY: help run test torture bench bench-full check format lock clean debian bench-debian
 
 help: ## List the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -ts '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -ts '|'
 
 run: $(VENV)/.run ## Set up everything and serve on http://127.0.0.1:$PORT, with demo data.
 	@$(BIN)/python scripts/free_port.py
@@ -32,6 +37,12 @@ test: $(VENV)/.dev debian $(CLIENTS) ## Set up everything that the tests need, a
 torture: $(VENV)/.dev debian ## Every fault at full size; the figures go to docs/reliability.md. ARGS="-k herd" for one.
 	$(BIN)/python -m pytest tests/torture --timeout 900 $(ARGS); status=$$?; \
 		$(BIN)/python -m tests.torture.report && exit $$status
+
+bench: $(VENV)/.dev bench-debian $(BENCH)/.installed benchmarks/node/.installed ## Measure, and write docs/performance.md. ARGS="fanout" for one.
+	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: $(VENV)/.dev bench-debian $(BENCH)/.installed benchmarks/node/.installed ## The same in more rounds, and what takes long.
+	$(BIN)/python -m benchmarks --full $(ARGS)
 
 check: $(VENV)/.dev ## Lint, types, layers, deployment settings, migrations, schema.
 	$(BIN)/ruff check .
@@ -55,7 +66,7 @@ lock: ## Write requirements.txt and requirements-dev.txt anew from the .in files
 	rm -r $(VENV)-lock
 
 clean: ## Remove the virtual environment and what runs and tests leave behind.
-	rm -rf $(VENV) db.sqlite3* .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/clients/node_modules
+	rm -rf $(VENV) $(BENCH) benchmarks/node/node_modules benchmarks/node/.installed db.sqlite3* .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/clients/node_modules
 
 # Stamps: a requirement that changes is installed before anything runs.
 $(VENV)/.run: requirements.txt
@@ -71,6 +82,18 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 # What tests start themselves. Where it may not be installed, those that need it are skipped, and say so.
 debian:
 	@sh scripts/debian.sh $(DEBIAN)
+
+bench-debian:
+	@BECAUSE="What needs them is not measured." sh scripts/debian.sh $(BENCH_DEBIAN)
+
+# What can't be installed is not measured, and named.
+$(BENCH)/.installed: requirements.txt benchmarks/requirements.txt | $(VENV)/.run
+	$(PYTHON) -m venv $(BENCH)
+	-$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt \
+		-r benchmarks/requirements.txt && touch $@
+
+benchmarks/node/.installed: benchmarks/node/package-lock.json | bench-debian
+	-@npm ci --silent --ignore-scripts --prefix benchmarks/node && touch $@
 
 # Pusher's clients in JavaScript. Not before Debian's packages, which may bring npm.
 $(CLIENTS): tests/clients/package-lock.json | debian

@@ -1,8 +1,8 @@
-"""gunicorn's settings for the peer in ``rest.py``: its WSGI worker with threads."""
+"""gunicorn's settings for the peer in ``figures/rest.py``: its WSGI worker with threads."""
 
 import os
 
 bind = f"127.0.0.1:{os.environ['PORT']}"
 worker_class = "gthread"
-threads = 8
+threads = int(os.environ["REALTIME_THREADS"])
 control_socket_disable = True

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs those of the given Debian packages that are missing, where that is possible.
+# BECAUSE says what follows where it is not.
 set -u
+because=${BECAUSE:-Tests that need them will be skipped.}
 missing=""
 for package in "$@"; do
     dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "Not installed, and can't be from here:$missing. Tests that need them will be skipped."
+    echo "Not installed, and can't be from here:$missing. $because"
     exit 0
 fi
 echo "Installing$missing"
@@ -17,5 +19,5 @@ if apt-get update >"$log" 2>&1 && apt-get install -y --no-install-recommends $mi
     rm "$log"
 else
     tail -n 20 "$log"
-    echo "Could not install$missing. Tests that need them will be skipped."
+    echo "Could not install$missing. $because"
 fi

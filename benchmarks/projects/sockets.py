@@ -53,7 +53,7 @@ class Consumer(WebsocketConsumer):
 
     def note(self, event: dict[str, Any]) -> None:
         """Passes an event on."""
-        self.send(text_data=json.dumps({"event": "note", "channel": "one", "data": event["data"]}))
+        self.send(text_data=json.dumps({"event": "note", **json.loads(event["data"])}))
 
 
 urlpatterns = [path("pub", publish)]

@@ -1,0 +1,141 @@
+"""Fan-out: thousands of streams of one channel, on this server and on others in turn."""
+
+import sys
+
+from benchmarks.data import Column, Figure, Goal, Plot, Row
+from benchmarks.figures import Scale
+from benchmarks.figures.audience import gathered
+from benchmarks.figures.steps import BURST, MISSED, STEPS
+from benchmarks.peers.base import Peer
+from benchmarks.peers.nchan import Nchan
+from benchmarks.peers.node import Node
+from benchmarks.peers.ours import ByPlainWorker, ByUvicorn, Ours, OverWebSocket
+from benchmarks.peers.plain import Plain
+from benchmarks.peers.projects import Channels, EventStream, StoredEventStream
+
+COMMAND = "python -m benchmarks fanout"
+MAIN: tuple[type[Peer], ...] = (Ours, OverWebSocket, Plain, Nchan, Node)
+"""Measured in each round."""
+BESIDE: tuple[type[Peer], ...] = (ByPlainWorker, ByUvicorn, EventStream, Channels)
+"""Measured in the first round, and in the others of a full run."""
+SLOWEST: tuple[type[Peer], ...] = (StoredEventStream,)
+"""Measured only in a full run, once."""
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Deliveries, bursts, memory and openings."""
+    rows: dict[str, Row] = {}
+    missing: dict[str, str] = {}
+    for number in range(scale.rounds):
+        for kind in (*MAIN, *BESIDE, *SLOWEST):
+            if not _has_turn(kind, number, scale):
+                continue
+            if reason := kind.missing():
+                missing[kind.name] = reason
+                continue
+            try:
+                found = visit(kind, scale.streams)
+            except (RuntimeError, AssertionError, OSError) as error:
+                print(f"{kind.name}: {error}", file=sys.stderr)
+                missing[kind.name] = str(error)
+                continue
+            rows.setdefault(kind.name, Row(kind.name, note=kind.note)).add(found)
+    return _figures(list(rows.values()), missing, scale.streams)
+
+
+def visit(kind: type[Peer], streams: int) -> dict[str, float]:
+    """All that is measured of one server in one round."""
+    found: dict[str, float] = {}
+    with gathered(kind, streams) as audience:
+        for step in STEPS:
+            found |= step(audience)
+    shown = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
+    print(f"  {kind.name}: {shown}", flush=True)
+    return found
+
+
+def _has_turn(kind: type[Peer], number: int, scale: Scale) -> bool:
+    if kind in SLOWEST:
+        return scale.full and number == 0
+    return kind in MAIN or number < scale.slow_rounds
+
+
+def _figures(rows: list[Row], missing: dict[str, str], streams: int) -> list[Figure]:
+    ours, plain, nchan = Ours.name, Plain.name, Nchan.name
+    eventstream, channels = EventStream.name, Channels.name
+    crowd = f"{streams:,} streams of one channel, one worker"
+
+    def figure(name: str, title: str, how: str, columns: list[Column], goals: list[Goal]) -> Figure:
+        """Of the rows that have its first column."""
+        shown = [row for row in rows if columns[0].key in row.samples]
+        plots = [Plot(columns[0].key, logarithmic=name == "fanout")]
+        return Figure(name, title, how, COMMAND, columns, shown, goals, plots, dict(missing))
+
+    return [
+        figure(
+            "fanout",
+            "Server CPU for each delivery",
+            f"{crowd}; events of 150 bytes, one at a time, the next when all have the last."
+            " User and system time of all of the server's processes, by the kernel's accounting;"
+            " publishing included.",
+            [
+                Column("cpu_us", "µs of CPU a delivery", 2),
+                Column("rate", "deliveries/s", 0),
+                Column("bytes", "bytes on the wire", 0),
+                Column("client_us", "the load client's own µs", 2),
+            ],
+            [
+                Goal("this server / plain C", "cpu_us", ours, plain, most=1.25),
+                Goal("this server / nchan", "cpu_us", ours, nchan, most=1),
+                Goal("WebSocket / SSE", "cpu_us", OverWebSocket.name, ours, most=1),
+                Goal("django-eventstream / this server", "cpu_us", eventstream, ours, least=20),
+                Goal("Channels / this server", "cpu_us", channels, ours, least=20),
+            ],
+        ),
+        figure(
+            "bursts",
+            f"Bursts: {BURST} events at once",
+            f"{crowd}; from before they are sent until all have all of them. This server is sent"
+            " them by one request; the others get one request for each.",
+            [
+                Column("burst_rate", "deliveries/s", 0),
+                Column("burst_cpu_us", "µs of server CPU a delivery", 2),
+            ],
+            [Goal("this server / plain C", "burst_rate", ours, plain, least=3)],
+        ),
+        figure(
+            "memory",
+            "Memory of an idle stream",
+            f"{crowd}: what its processes have more (PSS) than with one stream. What the kernel"
+            " holds for sockets is not in it, and the same for all.",
+            [Column("kilobytes", "KB a stream", 2)],
+            [
+                Goal("this server, KB", "kilobytes", ours, most=8),
+                Goal("this server / nchan", "kilobytes", ours, nchan, most=1),
+            ],
+        ),
+        figure(
+            "openings",
+            "Opening streams",
+            f"{streams:,} new streams, 64 at a time, from connecting to the first event; then all"
+            f" connections break, {MISSED} events are sent where they can be made up for, and all"
+            " streams come back at the same moment, until each has everything.",
+            [
+                Column("opened", "opened/s", 0),
+                Column("open_p50_ms", "p50, ms", 0),
+                Column("open_p99_ms", "p99, ms", 0),
+                Column("resumed", "back/s", 0),
+            ],
+            [
+                Goal("new: this server / django-eventstream", "opened", ours, eventstream, least=2),
+                Goal(
+                    "back: this server / new ones at django-eventstream",
+                    "resumed",
+                    ours,
+                    eventstream,
+                    other_column="opened",
+                    least=10,
+                ),
+            ],
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""The servers that are compared: each opens streams of one channel, and publishes to it."""
