@@ -1,5 +1,6 @@
 """What is measured, as data: figures with rows of samples, one for each round. Pure."""
 
+import dataclasses
 import json
 import statistics
 from collections.abc import Iterable, Mapping
@@ -134,4 +135,7 @@ class Figure:
         given: dict[str, Any] = json.loads(text)
         kinds = {"columns": Column, "rows": Row, "goals": Goal, "plots": Plot}
         lists = {key: [kind(**item) for item in given[key]] for key, kind in kinds.items()}
+        lists["plots"] = [
+            dataclasses.replace(plot, series=tuple(plot.series)) for plot in lists["plots"]
+        ]
         return cls(**{**given, **lists})

@@ -117,7 +117,7 @@ class Load:
         return Report(**json.loads(line))
 
     def _reply(self, line: str) -> None:
-        _, stream, message = line.split(" ", 2)
+        _, stream, message = line.rstrip("\n").split(" ", 2)
         if self._answer is not None and (reply := self._answer(message)):
             self._tell(f"say {stream} {reply}")
 

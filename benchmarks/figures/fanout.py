@@ -48,9 +48,9 @@ def visit(kind: type[Peer], streams: int) -> dict[str, float]:
     found: dict[str, float] = {}
     with gathered(kind, streams) as audience:
         for step in STEPS:
-            found |= step(audience)
-    shown = ", ".join(f"{key} {value:.2f}" for key, value in found.items())
-    print(f"  {kind.name}: {shown}", flush=True)
+            found |= (values := step(audience))
+            shown = ", ".join(f"{key} {value:.2f}" for key, value in values.items())
+            print(f"  {kind.name}: {shown}", flush=True)
     return found
 
 
@@ -125,6 +125,7 @@ def _figures(rows: list[Row], missing: dict[str, str], streams: int) -> list[Fig
                 Column("open_p50_ms", "p50, ms", 0),
                 Column("open_p99_ms", "p99, ms", 0),
                 Column("resumed", "back/s", 0),
+                Column("back", "% back within a minute", 0),
             ],
             [
                 Goal("new: this server / django-eventstream", "opened", ours, eventstream, least=2),

@@ -7,6 +7,8 @@ EVENTS = 40
 SLOW_EVENTS = 4
 BURSTS = 5
 MISSED = 10
+LIMIT = 60.0
+"""Seconds that streams have to come back."""
 
 
 def singles(audience: Audience) -> dict[str, float]:
@@ -54,13 +56,12 @@ def comeback(audience: Audience) -> dict[str, float]:
     load.drop()
     if peer.replays:
         peer.publish_many(MISSED)
-    back = load.reopen(audience.streams)
-    if back.failed:
-        raise RuntimeError(f"{peer.name}: {back.failed} streams did not come back")
-    missed = load.wait(MISSED * audience.streams) if peer.replays else None
-    if missed and missed.events != MISSED * audience.streams:
+    back = load.reopen(audience.streams, LIMIT)
+    missed = load.wait(MISSED * back.open) if peer.replays else None
+    if missed and missed.events != MISSED * back.open:
         raise RuntimeError(f"{peer.name}: {missed.events} events were made up for")
-    return {"resumed": audience.streams / (back.seconds + (missed.seconds if missed else 0))}
+    seconds = back.seconds + (missed.seconds if missed else 0)
+    return {"resumed": back.open / seconds, "back": 100 * back.open / audience.streams}
 
 
 STEPS = (openings, memory, singles, bursts, comeback)

@@ -20,6 +20,7 @@
    quit
 */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ int main(int argc, char **argv) {
     if (argc < 5) return fprintf(stderr, "load PORT SOURCE REQUESTS READY [websocket]\n"), 2;
     struct options options = {
         .port = atoi(argv[1]), .source = argv[2], .ready = argv[4], .websocket = argc > 5};
+    signal(SIGPIPE, SIG_IGN);
     set_up(&options, contents(argv[3]));
     for (;;) {
         const char *command = next_command();
