@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.data import Figure
-from benchmarks.figures import Scale, fanout, latency, rest, writes
+from benchmarks.figures import Scale, crowd, curves, fanout, latency, rest, talk, writes
 from benchmarks.machine import PATIENCE, circumstances, wait_until_quiet
 from benchmarks.peers.environment import BIN
 from benchmarks.report import judgements, table, with_figures
@@ -23,8 +23,13 @@ MEASUREMENTS: dict[str, Callable[[Scale], list[Figure]]] = {
     "latency": latency.measure,
     "writes": writes.measure,
     "rest": rest.measure,
+    "subscribers": curves.subscribers,
+    "channels": curves.channels,
+    "rates": curves.rates,
+    "talk": talk.measure,
+    "crowd": crowd.measure,
 }
-ONLY_FULL: tuple[str, ...] = ()
+ONLY_FULL = ("crowd",)
 """Those that take too long for `make bench`."""
 
 
