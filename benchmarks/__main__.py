@@ -7,6 +7,7 @@ Names are those of `MEASUREMENTS`; without any, all that belong to the run are m
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=PATIENCE)
     options = parser.parse_args()
     os.chdir(ROOT)
+    # Whoever ends this ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     scale = Scale(options.full, options.rounds, options.streams)
     names = options.names or [n for n in MEASUREMENTS if options.full or n not in ONLY_FULL]
     for name in names:
