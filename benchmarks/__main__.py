@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from benchmarks.data import Figure
 from benchmarks.figures import Scale, crowd, curves, fanout, latency, rest, talk, writes
-from benchmarks.machine import PATIENCE, circumstances, wait_until_quiet
+from benchmarks.machine import PATIENCE, Watch, wait_until_quiet
 from benchmarks.peers.environment import BIN
 from benchmarks.report import judgements, table, with_figures
 from benchmarks.saved import PAGE, ROOT, save, saved
@@ -51,9 +51,10 @@ def main() -> None:
     for name in names:
         wait_until_quiet(options.patience)
         print(f"{name} …", flush=True)
-        measured = circumstances()
-        for figure in MEASUREMENTS[name](scale):
-            figure.measured = measured
+        watch = Watch()
+        figures = MEASUREMENTS[name](scale)
+        for figure in figures:
+            figure.measured = watch.circumstances()
             save(figure)
             show(figure)
     write()

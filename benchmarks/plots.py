@@ -81,6 +81,8 @@ def _column(figure: Figure, key: str) -> Column:
 def main() -> None:
     """Draws all."""
     mpl.rcParams["svg.hashsalt"] = "performance"
+    mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["font.family"] = "sans-serif"
     mpl.rcParams["font.size"] = 10
     IMAGES.mkdir(exist_ok=True)
     for figure in saved():

@@ -16,6 +16,7 @@ from benchmarks.figures import Scale
 from benchmarks.peers.base import CHANNEL
 from benchmarks.peers.ours import Ours
 from benchmarks.peers.pusher import APP, socket_id, subscribe
+from tests.ports import wait_until
 
 CLIENTS = 100_000
 MEGA = 2**20
@@ -81,6 +82,10 @@ class _Browser:
         link = self._rest.get("/api/todo-items/1/").headers["Link"]
         return str(link.rpartition('last-event-id="')[2].rstrip('"'))
 
+    def moved(self, before: str) -> str:
+        """Where the log is, once that is somewhere else; else empty."""
+        return position if (position := self.position()) != before else ""
+
 
 @contextmanager
 def _connected(port: int, request: bytes) -> Iterator[socket.socket]:
@@ -121,8 +126,10 @@ def polling(browser: _Browser, port: int) -> dict[str, float]:
 
 def long_polling(browser: _Browser, port: int) -> dict[str, float]:
     """A request for each event, which the answer to it has in it."""
+    before = browser.position()
     browser.change(True)
-    more = f"Last-Event-ID: {browser.position()}\r\n"
+    after = wait_until(lambda: browser.moved(before), "the change to be in the log")
+    more = f"Last-Event-ID: {after}\r\n"
     size = browser.change(False)
     request = browser.fetch(f"/api/events/?channel={CHANNEL}", "application/json", more)
     up, down = _exchange(port, request)
