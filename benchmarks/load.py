@@ -20,9 +20,14 @@ TOGETHER = 64
 
 
 @cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bench-")
+
+
+@cache
 def compiled(name: str) -> str:
     """The path of one of the `PROGRAMS`, compiled anew in each run."""
-    program = Path(tempfile.mkdtemp(prefix="bench-")) / name
+    program = Path(_folder().name) / name
     sources = [str(NATIVE / source) for source in PROGRAMS[name]]
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, "-O2", "-Wall", "-Wextra", "-o", str(program), *sources], check=True)

@@ -49,8 +49,9 @@ def visit(kind: type[Peer], streams: int) -> dict[str, float]:
     with gathered(kind, streams) as audience:
         for step in STEPS:
             found |= (values := step(audience))
-            shown = ", ".join(f"{key} {value:.2f}" for key, value in values.items())
-            print(f"  {kind.name}: {shown}", flush=True)
+            if values:
+                shown = ", ".join(f"{key} {value:.2f}" for key, value in values.items())
+                print(f"  {kind.name}: {shown}", flush=True)
     return found
 
 

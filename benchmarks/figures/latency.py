@@ -1,9 +1,7 @@
 """Latency: from a row's commit to the client, on a server that has nothing else to do."""
 
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
@@ -20,14 +18,13 @@ class _Watched:
     """A server with one stream, whose commits are noted."""
 
     def __init__(self, stack: ExitStack, kind: type[Ours] | type[EventStream], label: str) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        self.commits = folder / "commits"
         peer = kind()
+        self.commits = peer.folder / "commits"
         environ = {"BENCH_COMMITS": str(self.commits)}
         if isinstance(peer, Ours):
             peer.server.environ |= environ | {"DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
         else:
-            peer.environ = environ
+            peer.environ |= environ
         self.peer = stack.enter_context(peer)
         self.load: Load = stack.enter_context(self.peer.load())
         self.load.open(1)

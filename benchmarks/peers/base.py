@@ -4,9 +4,11 @@ import http.client
 import json
 import os
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 from benchmarks.accounting import family
@@ -47,6 +49,9 @@ class Peer(ABC):
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._scratch = tempfile.TemporaryDirectory(prefix="bench-")
+        self.folder = Path(self._scratch.name)
+        """For its files, while it runs."""
         self._connection: http.client.HTTPConnection | None = None
         self._used = 0.0
 
@@ -120,20 +125,23 @@ class Peer(ABC):
         try:
             self.start()
         except BaseException:
-            self.stop()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self._disconnect()
         self.stop()
+        self._scratch.cleanup()
 
 
 class Process(Peer):
     """A peer that is one command."""
 
-    process: subprocess.Popen[bytes] | None = None
-    environ: dict[str, str] = {}
+    def __init__(self) -> None:
+        super().__init__()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environ: dict[str, str] = {}
 
     @abstractmethod
     def command(self) -> list[str]:

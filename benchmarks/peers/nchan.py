@@ -1,7 +1,6 @@
 """nginx with nchan."""
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from benchmarks.peers.base import Process
@@ -51,10 +50,9 @@ class Nchan(Process):
         return missing_program("nginx")
 
     def command(self) -> list[str]:
-        folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        path = folder / "nginx.conf"
-        path.write_text(CONFIGURATION.format(folder=folder, port=self.port, module=MODULE))
-        return [shutil.which("nginx") or "nginx", "-p", str(folder), "-c", str(path)]
+        path = self.folder / "nginx.conf"
+        path.write_text(CONFIGURATION.format(folder=self.folder, port=self.port, module=MODULE))
+        return [shutil.which("nginx") or "nginx", "-p", str(self.folder), "-c", str(path)]
 
     def requests(self) -> list[bytes]:
         return [b"GET /sub HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"]

@@ -1,7 +1,6 @@
 """This project, as its Procfile runs it, with users, rights and log; and the same in other ways."""
 
 import json
-import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -33,9 +32,9 @@ print(*(token.key for token in tokens))
 class BenchServer(Server):
     """gunicorn, in production mode, or what else serves the application."""
 
-    def __init__(self, **environ: str) -> None:
+    def __init__(self, folder: Path, **environ: str) -> None:
         super().__init__(
-            Path(tempfile.mkdtemp(prefix="bench-")),
+            folder,
             **{
                 "REALTIME_RECHECK_INTERVAL": "60",
                 "REALTIME_MAX_TRIGGER_BATCH": str(BATCH),
@@ -69,7 +68,7 @@ class Ours(Peer):
 
     def __init__(self, users: int = USERS, **environ: str) -> None:
         super().__init__()
-        self.server = BenchServer(**environ)
+        self.server = BenchServer(self.folder, **environ)
         self.port = self.server.port
         self._users = users
         self.tokens: list[str] = []

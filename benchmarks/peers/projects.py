@@ -23,7 +23,7 @@ class Project(Process):
         return [str(BIN / "daphne"), "-b", "127.0.0.1", "-p", str(self.port), application]
 
     def start(self) -> None:
-        self.environ = self.environ | {"PYTHONPATH": str(ROOT)}
+        self.environ |= {"PYTHONPATH": str(ROOT), "BENCH_FOLDER": str(self.folder)}
         super().start()
 
     def publish(self) -> None:
@@ -50,7 +50,10 @@ class StoredEventStream(EventStream):
 
     name = "django-eventstream with storage"
     note = "the same, with its storage in the database (SQLite)"
-    environ = {"BENCH_STORAGE": "1"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environ["BENCH_STORAGE"] = "1"
 
 
 class Channels(Project):
@@ -74,7 +77,7 @@ class Channels(Project):
         port = free_port()
         command = ["redis-server", "--port", str(port), "--save", "", "--daemonize", "no"]
         self._redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        self.environ = {"REDIS_URL": f"redis://127.0.0.1:{port}/0"}
+        self.environ["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
         super().start()
 
     def requests(self) -> list[bytes]:

@@ -1,12 +1,11 @@
 """django-eventstream as its README says, under daphne; one channel, no rights.
 
-``BENCH_STORAGE=1`` keeps events in the database, as its README says for reliable delivery.
-``BENCH_COMMITS`` names a file that each commit is noted in.
+``BENCH_FOLDER`` is where its database is. ``BENCH_STORAGE=1`` keeps events in it, as its README
+says for reliable delivery. ``BENCH_COMMITS`` names a file that each commit is noted in.
 """
 
 import json
 import os
-import tempfile
 
 import django
 from django.conf import settings
@@ -25,7 +24,7 @@ settings.configure(
     DATABASES={
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": os.path.join(tempfile.mkdtemp(prefix="bench-"), "db.sqlite3"),
+            "NAME": os.path.join(os.environ["BENCH_FOLDER"], "db.sqlite3"),
             # As this project has it, so that commits cost the same.
             "OPTIONS": {
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
