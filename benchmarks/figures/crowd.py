@@ -16,7 +16,7 @@ from benchmarks.peers.plain import Plain
 STREAMS = 50_000
 PROCESSES = 4
 """Workers, and load clients: a process may open 20,000 files."""
-USERS = 1250
+USERS = 500
 EVENTS = 5
 OURS, PLAIN = "this server, 4 workers", "plain C epoll, 4 processes"
 
@@ -25,7 +25,9 @@ def measure(scale: Scale) -> list[Figure]:
     """This server and plain C in turn."""
     rows = [Row(OURS), Row(PLAIN)]
     for _ in range(scale.rounds):
-        with Ours(users=USERS, WEB_CONCURRENCY=str(PROCESSES)) as ours:
+        with Ours(
+            USERS, WEB_CONCURRENCY=str(PROCESSES), REALTIME_MAX_STREAMS_PER_USER="200"
+        ) as ours:
             rows[0].add(_measure([ours]))
         with ExitStack() as stack:
             rows[1].add(_measure([stack.enter_context(Plain()) for _ in range(PROCESSES)]))
@@ -85,7 +87,7 @@ def _tell(
     for load in loads:
         load.count()
     begin = time.monotonic()
-    list(pool.map(Peer.publish, servers))
+    list(pool.map(lambda server: server.publish(), servers))
     seen = list(pool.map(lambda load: load.wait(each), loads))
     if any(report.events != each for report in seen):
         raise RuntimeError(f"{[report.events for report in seen]} deliveries, not {each} each")
