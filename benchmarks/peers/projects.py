@@ -1,10 +1,8 @@
 """The other packages for Django, each in a project of one file, as its own documentation has it."""
 
-import subprocess
-
 from benchmarks.peers.base import Process
 from benchmarks.peers.environment import BIN, missing_packages, missing_program
-from tests.ports import free_port
+from benchmarks.peers.redis import Redis
 from tests.servers import ROOT
 
 
@@ -67,17 +65,15 @@ class Channels(Project):
 
     def __init__(self) -> None:
         super().__init__()
-        self._redis: subprocess.Popen[bytes] | None = None
+        self._redis: Redis | None = None
 
     @classmethod
     def missing(cls) -> str:
         return missing_packages("daphne") or missing_program("redis-server")
 
     def start(self) -> None:
-        port = free_port()
-        command = ["redis-server", "--port", str(port), "--save", "", "--daemonize", "no"]
-        self._redis = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        self.environ["REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+        self._redis = Redis()
+        self.environ["REDIS_URL"] = self._redis.url
         super().start()
 
     def requests(self) -> list[bytes]:
@@ -95,5 +91,4 @@ class Channels(Project):
     def stop(self) -> None:
         super().stop()
         if self._redis is not None:
-            self._redis.terminate()
-            self._redis.wait(10)
+            self._redis.stop()
