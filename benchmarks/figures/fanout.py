@@ -1,6 +1,7 @@
 """Fan-out: thousands of streams of one channel, on this server and on others in turn."""
 
 import sys
+from contextlib import suppress
 
 from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
@@ -23,13 +24,17 @@ SLOWEST: tuple[type[Peer], ...] = (StoredEventStream,)
 
 
 def measure(scale: Scale) -> list[Figure]:
-    """Deliveries, bursts, memory and openings."""
+    """Deliveries, bursts, memory and openings. Ctrl-C ends it early, with what there is."""
     rows: dict[str, Row] = {}
     missing: dict[str, str] = {}
-    for number in range(scale.rounds):
-        for kind in (*MAIN, *BESIDE, *SLOWEST):
-            if not _has_turn(kind, number, scale):
-                continue
+    turns = [
+        kind
+        for number in range(scale.rounds)
+        for kind in (*MAIN, *BESIDE, *SLOWEST)
+        if _has_turn(kind, number, scale)
+    ]
+    with suppress(KeyboardInterrupt):
+        for kind in turns:
             if reason := kind.missing():
                 missing[kind.name] = reason
                 continue
@@ -40,7 +45,7 @@ def measure(scale: Scale) -> list[Figure]:
                 missing[kind.name] = str(error)
                 continue
             rows.setdefault(kind.name, Row(kind.name, note=kind.note)).add(found)
-    return _figures(list(rows.values()), missing, scale.streams)
+    return figures(list(rows.values()), missing, scale.streams)
 
 
 def visit(kind: type[Peer], streams: int) -> dict[str, float]:
@@ -61,7 +66,8 @@ def _has_turn(kind: type[Peer], number: int, scale: Scale) -> bool:
     return kind in MAIN or number < scale.slow_rounds
 
 
-def _figures(rows: list[Row], missing: dict[str, str], streams: int) -> list[Figure]:
+def figures(rows: list[Row], missing: dict[str, str], streams: int) -> list[Figure]:
+    """What was measured, as tables."""
     ours, plain, nchan = Ours.name, Plain.name, Nchan.name
     eventstream, channels = EventStream.name, Channels.name
     crowd = f"{streams:,} streams of one channel, one worker"
