@@ -9,6 +9,8 @@ from benchmarks.accounting import cpu_seconds, memory_bytes
 from benchmarks.load import Load, Report
 from benchmarks.peers.base import Peer
 
+LEAST = 0.99
+"""Share of the streams that must have been opened."""
 SETTLE = 2.0
 """Seconds after which what opening has left behind counts as done with."""
 
@@ -26,7 +28,7 @@ class Audience:
 
 @contextmanager
 def gathered(kind: type[Peer], streams: int) -> Iterator[Audience]:
-    """Starts a server and opens streams; fails if one can't be opened."""
+    """Starts a server and opens streams; fails if too many of them can't be opened."""
     with kind() as peer, peer.load() as load:
         load.open(1)
         for number in range(5):
@@ -34,11 +36,11 @@ def gathered(kind: type[Peer], streams: int) -> Iterator[Audience]:
             load.wait(number + 1)
         before = memory_bytes(peer.pids())
         opening = load.open(streams - 1, peer.together)
-        if opening.failed:
+        if opening.open < LEAST * streams:
             raise RuntimeError(f"{peer.name}: {opening.failed} streams could not be opened")
         time.sleep(SETTLE)
         memory = memory_bytes(peer.pids()) - before
-        yield Audience(peer, load, streams, opening, memory / (streams - 1))
+        yield Audience(peer, load, opening.open, opening, memory / (opening.open - 1))
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ def deliver(audience: Audience, rounds: int, together: int) -> Delivery:
         last = load.wait(number * together * audience.streams, 300)
         seconds += time.monotonic() - moment
     expected = rounds * together * audience.streams
-    if last.events != expected:
+    if last.events < expected:
         raise RuntimeError(f"{peer.name}: {last.events} deliveries, not {expected}")
     cpu = cpu_seconds(peer.pids()) - begin
     return Delivery(last.events, last.bytes, seconds, cpu, last.cpu - client)
