@@ -39,12 +39,12 @@ class Hold:
     """On what grounds; only for the holder in this process, as metadata of the connection."""
     slot: int = 0
     """What the stream is counted by; likewise."""
+    member: str = ""
+    """Whom the stream makes a member of its presence channels, as JSON text; likewise."""
     form: str = ""
     """What it looks like, if not as usual; likewise."""
     wait: float = 0.0
     """Seconds to keep the answer itself back for, until something comes; 0 if it is a stream."""
-    member: str = ""
-    """Whom the stream makes a member of its presence channels, as JSON text; likewise."""
 
     def headers(self) -> dict[str, str]:
         """The response headers that say so."""

@@ -150,10 +150,12 @@ class RemoteBroker(MemoryBroker):
         while True:
             try:
                 with self.connect() as send:
+                    if link.is_broken:
+                        # Who may connect may yet not be allowed to send.
+                        send(f"{self._name} {encode(Batch())}")
+                        link.is_up()
                     while (message := self._outbox.get()) is not None:
                         send(message)
-                        # Not before: who may connect may yet not be allowed to send.
-                        link.is_up()
                         meters.count(_SENT)
                     return
             except Exception as error:
@@ -221,5 +223,6 @@ class _Link:
 
     def pause(self) -> float:
         """Seconds; they double up to one, and differ between processes."""
-        longest = min(1.0, 0.05 * 2.0**self._failures)
+        # Not more than ten times: after a thousand, there is no such number.
+        longest = min(1.0, 0.05 * 2.0 ** min(self._failures, 10))
         return self._random.uniform(0.5, 1) * longest

@@ -47,10 +47,10 @@ def test_a_database_that_was_not_migrated_ends_the_start(unready):
 def test_one_migration_that_is_missing_ends_the_start_too(unready, database_template, tmp_path):
     server = Server(tmp_path)
     server.database.write_bytes(database_template.read_bytes())
-    server.manage("migrate", "todos", "zero", "--verbosity", "0")
+    server.manage("migrate", "compare", "zero", "--verbosity", "0")
     server = unready()
     assert server.wait(30) != 0
-    assert len(lines(server, "The database lacks 1 migrations, from todos.0001_initial on")) == 1
+    assert len(lines(server, "The database lacks 1 migrations, from compare.0001_initial on")) == 1
 
 
 def test_a_file_that_is_no_database_ends_the_start(unready, tmp_path):

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 import pytest
 
 from realtime import brokers
+from realtime.brokers.remote import _Link
 from realtime.events import Batch, Event, EventId
 from tests.ports import DEADLINE, wait_until
 from tests.services import TcpProxy
@@ -266,3 +267,10 @@ def test_it_says_what_it_is_without_the_password():
         description = brokers.connect(url, "t").describe()
         assert description
         assert "secret" not in description
+
+
+def test_attempts_go_on_for_ever():
+    link = _Link("listen to")
+    for _ in range(2000):
+        link.is_down(OSError("away"))
+        assert 0 < link.pause() <= 1.0

@@ -90,7 +90,7 @@ class EventsView(StreamView):
             if slot is None:
                 raise Throttled(detail=TOO_MANY)
             keep_alive, form = settings.KEEP_ALIVE, dialect.FORM
-            hold = Hold(tuple(channels), opening.upto, keep_alive, grant.dump(), slot, form)
+            hold = Hold(tuple(channels), opening.upto, keep_alive, grant.dump(), slot, form=form)
             headers = hold.headers()
         body = _start(opening, floors, channels)
         return HttpResponse(body, content_type="text/event-stream", headers=headers)
