@@ -128,11 +128,14 @@ class Registry:
 
     def readable(self, user: Any, names: Iterable[str]) -> set[str]:
         """The channels among `names` that `user` may subscribe to; unknown ones are not."""
-        names = set(names)
+        # In their order: so the same questions are asked, whatever the names are.
+        names = list(names)
         found = self.ruled(user, names)
         if self._otherwise is None:
             return found
-        return found | {name for name in names - found if self._has_otherwise(user, name)}
+        return found | {
+            name for name in names if name not in found and self._has_otherwise(user, name)
+        }
 
     def _has_otherwise(self, user: Any, name: str) -> bool:
         if name == CONTROL or self.is_declared(name) or self._otherwise is None:

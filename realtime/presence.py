@@ -13,9 +13,8 @@ channels, in the order of their names, before it looks at anything else.
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -206,6 +205,15 @@ def _write(alias: str, worker: str, channels: list[PresenceChannel], turns: list
     _tell(alias, [event for turned in turns for event in turned.events])
 
 
+def _notifying(event: Event, joined: bool) -> Callable[[], None]:
+    # No partial: Django asks a hook that fails for its name.
+    def notify() -> None:
+        name = "member_added" if joined else "member_removed"
+        webhooks.notify(name, channel=event.channel, user_id=json.loads(event.data)["id"])
+
+    return notify
+
+
 def _tell(alias: str, events: Iterable[Event]) -> None:
     """Writes events into the log, and has webhooks called once they are committed."""
     logged: list[Event] = []
@@ -217,13 +225,7 @@ def _tell(alias: str, events: Iterable[Event]) -> None:
             signed[user_id] = Status(version(event) or 0, joined)
             continue
         logged.append(event)
-        hook = partial(
-            webhooks.notify,
-            "member_added" if joined else "member_removed",
-            channel=event.channel,
-            user_id=json.loads(event.data)["id"],
-        )
-        transaction.on_commit(hook, using=alias, robust=True)
+        transaction.on_commit(_notifying(event, joined), using=alias, robust=True)
     if signed:
         logged.append(Event(CONTROL, SIGNED, dumps(signed)))
     append(logged, alias)

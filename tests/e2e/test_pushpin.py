@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -15,7 +16,7 @@ import pytest
 from tests.ports import free_port, wait_until
 from tests.pushpin import ISSUER, KEY
 from tests.services import TcpProxy
-from tests.streams import Stream
+from tests.streams import Ended, Stream
 
 SECONDS = 5.0
 """CONTRACT: so soon a right that ends is felt."""
@@ -37,12 +38,26 @@ ENVIRON = {
 OFTEN = {"REALTIME_GRIP_INTERVAL": "2"}
 
 
+def wait_for_streams(server, pushpin):
+    """Pushpin's parts find each other a moment after it answers: until then a stream gets 500."""
+    token = server.token()
+
+    def opens():
+        with suppress(Ended), Stream(pushpin.url, ["private-user.1"], token=token) as stream:
+            return stream.opened()
+        return None
+
+    wait_until(opens, "streams to open by Pushpin")
+
+
 @pytest.fixture(scope="module")
 def both(make_server, make_pushpin):
     """A server and a Pushpin that many tests share: none may stop them."""
     port = free_port()
     server = make_server(GRIP_URL=grip_url(port), **ENVIRON)
-    yield server, make_pushpin(server.port, port)
+    pushpin = make_pushpin(server.port, port)
+    wait_for_streams(server, pushpin)
+    yield server, pushpin
     server.stop()
 
 
@@ -55,6 +70,7 @@ def fresh(make_server, make_pushpin):
         port = control_port or free_port()
         server = make_server(**{"GRIP_URL": grip_url(port)} | ENVIRON | environ)
         started.append((server, make_pushpin(server.port, port)))
+        wait_for_streams(*started[-1])
         return started[-1]
 
     yield make
@@ -413,6 +429,7 @@ def test_pushpin_may_be_restarted(own_lists):
         assert all(event.event == "keep-alive" for event in stream.rest())
     add(alice, one, "meanwhile")
     pushpin.start()
+    wait_for_streams(server, pushpin)
     with Stream.reopened(
         pushpin.url, [channel(one)], token=server.token(), last_event_id=stream.last_event_id
     ) as stream:

@@ -181,7 +181,9 @@ def test_a_snapshot_is_of_one_moment(make_site, journal):
     thread = threading.Thread(target=come_and_go)
     thread.start()
     try:
-        found = [presence.snapshot(CHANNEL) for _ in range(60)]
+        found = []
+        while len({snapshot.version for snapshot in found}) < 10 or len(found) < 60:
+            found.append(presence.snapshot(CHANNEL))
     finally:
         stop.set()
         thread.join()
@@ -189,7 +191,6 @@ def test_a_snapshot_is_of_one_moment(make_site, journal):
     for event in journal.read():
         state = state.after([event])
         known[state.version] = set(state.infos)
-    assert len({snapshot.version for snapshot in found}) > 2
     for snapshot in found:
         if snapshot.version:
             assert set(snapshot.infos) == known[snapshot.version]
