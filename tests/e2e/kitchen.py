@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,10 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, Route
 
 from tests.servers import DEADLINE, ROOT, Server, wait_until
 
+_FAILED = ("Failed to load resource", "htmx: htmx:sse:error")
+"""How Chromium and htmx begin their reports of requests that have failed."""
 _ON_CUE = """
 print("ready", flush=True)
 input()
@@ -38,9 +39,9 @@ class Page:
     """A recipe for browsers, in a context of its own: a browser has few connections for each."""
 
     def __init__(
-        self, browser: Browser, session: Any, url: str, meanwhile: Callable[[], Any] | None = None
+        self, browser: Browser, session: Any, url: str, first: Callable[[Route], Any] | None = None
     ) -> None:
-        """`meanwhile` is called when the first stream is asked for, before it is."""
+        """`first` handles the first request for a stream."""
         self.mistakes: list[str] = []
         self.reads = 0
         self.context: BrowserContext = browser.new_context(storage_state=session)
@@ -49,15 +50,13 @@ class Page:
         self.context.on("request", lambda request: self._count(request.url))
         self.context.add_init_script(_LISTEN)
         self.page = self.context.new_page()
-        if meanwhile:
-            self.page.route(
-                "**/api/events/*", lambda route: (meanwhile(), route.continue_()), times=1
-            )
+        if first is not None:
+            self.page.route("**/api/events/*", first, times=1)
         self.page.goto(url)
 
     def _listen(self, kind: str, text: str) -> None:
-        # Chromium and htmx report each request that failed; while the server is away, many do.
-        if kind in ("error", "warning") and not re.match("Failed to load|htmx:", text):
+        # While the server is away, they do.
+        if kind in ("error", "warning") and not text.startswith(_FAILED):
             self.mistakes.append(text)
 
     def _count(self, url: str) -> None:
@@ -187,9 +186,8 @@ class Kitchen:
         for view in views:
             try:
                 wait_until(lambda view=view: view.lines() == expected, "the list")
-            except AssertionError:
-                assert view.lines() == expected
-                raise
+            except AssertionError as error:
+                raise AssertionError(f"{error}: {view.lines()} is not {expected}") from None
 
     def rows(self) -> list[dict[str, Any]]:
         """The items of the list, as REST answers them."""
@@ -247,4 +245,4 @@ class Kitchen:
                 mistakes += one.mistakes
             else:
                 one.close()
-        assert mistakes == []
+        assert not mistakes, mistakes

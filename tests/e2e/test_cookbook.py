@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 
+import httpx
 import pytest
 
 from tests.e2e.cookbook import BLOCKS, COMMANDS, FILES, PAGES, lay_out, needed
@@ -61,24 +62,57 @@ def test_nothing_is_missed_between_the_list_and_the_stream(kitchen, name):
     early = kitchen.add("early")
     added = []
 
-    def meanwhile():
+    def meanwhile(route):
         added.append(kitchen.add(f"before the stream of {name}"))
         kitchen.write("DELETE", f"{early['id']}/")
+        route.continue_()
 
-    view = kitchen.open(name, meanwhile=meanwhile)
+    view = kitchen.open(name, first=meanwhile)
     wait_until(lambda: view.lines() and added, "the stream")
     kitchen.expect(view)
     view.context.close()
 
 
-def test_nothing_is_missed_between_the_list_and_the_stream_in_python(kitchen):
-    follow = runpy.run_path(str(kitchen.folder / "follow.py"))["follow"]
-    told = follow(kitchen.api, "/api/todo-items/?todo_list=1")
-    action, rows = next(told)
-    assert (action, rows) == ("loaded", kitchen.rows())
-    item = kitchen.add("before the stream of Python")
-    assert next(told) == ("created", item)
-    told.close()
+def test_a_page_whose_eventsource_gave_up_begins_anew(kitchen):
+    view = kitchen.open("plain", first=lambda route: route.fulfill(status=502))
+    wait_until(lambda: view.lines() and view.reads == 2, "the second attempt")
+    kitchen.add("after a proxy's error")
+    kitchen.expect(view)
+    view.context.close()
+
+
+class Restarting(httpx.HTTPTransport):
+    """The first request for each address is answered as by a proxy whose server restarts."""
+
+    refused = frozenset()
+
+    def handle_request(self, request):
+        if request.url.path in self.refused:
+            return super().handle_request(request)
+        self.refused |= {request.url.path}
+        return httpx.Response(503)
+
+
+@pytest.fixture
+def follow(kitchen):
+    """The function of the recipe in Python."""
+    return runpy.run_path(str(kitchen.folder / "follow.py"))["follow"]
+
+
+def test_nothing_is_missed_through_a_proxys_errors_in_python(kitchen, follow):
+    options = {"base_url": kitchen.server.url, "headers": kitchen.api.headers}
+    with httpx.Client(**options, transport=Restarting()) as client:
+        told = follow(client, "/api/todo-items/?todo_list=1")
+        assert next(told) == ("loaded", kitchen.rows())
+        item = kitchen.add("before the stream of Python")
+        assert next(told) == ("created", item)
+        told.close()
+
+
+def test_a_refusal_ends_the_program_in_python(kitchen, follow):
+    nobody = httpx.Client(base_url=kitchen.server.url)
+    with nobody, pytest.raises(httpx.HTTPStatusError, match="401"):
+        next(follow(nobody, "/api/todo-items/?todo_list=1"))
 
 
 @pytest.mark.parametrize("name", WRITING)
@@ -148,6 +182,7 @@ def test_who_loses_the_right_is_told(kitchen):
     kitchen.api.delete(f"{members}bob/").raise_for_status()
     try:
         wait_until(lambda: plain.lines() == [], "the list to go")
+        assert plain.reads == 1
         wait_until(lambda: python.process.poll() == 1, "the program to end")
         assert "PermissionError: You may not read these channels any more." in python.close()
     finally:
@@ -179,8 +214,8 @@ def test_curl_shows_the_stream(kitchen, shell, number):
     wait_until(lambda: "data: {}" in printed, "the stream to open")
     assert printed[1:3] == [f"id: {position}", "event: stream-open"]
     item = kitchen.add("for curl")
-    wait_until(lambda: printed.count("") > 1, "the change")
-    assert "event: todo-item.created" in printed
+    wait_until(lambda: printed[-2].startswith("data: {") and printed[5:], "the change")
+    assert printed[-3] == "event: todo-item.created"
     assert json.loads(printed[-2].removeprefix("data: "))["data"] == item
 
 
