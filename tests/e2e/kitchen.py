@@ -55,7 +55,7 @@ class Page:
         self.page.goto(url)
 
     def _listen(self, kind: str, text: str) -> None:
-        # While the server is away, they do.
+        # While the server is away, requests fail.
         if kind in ("error", "warning") and not text.startswith(_FAILED):
             self.mistakes.append(text)
 

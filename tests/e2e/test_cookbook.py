@@ -73,6 +73,24 @@ def test_nothing_is_missed_between_the_list_and_the_stream(kitchen, name):
     view.context.close()
 
 
+def test_htmx_asks_again_for_what_changes_while_it_is_answered(kitchen):
+    view = kitchen.open("htmx")
+    kitchen.expect(view)
+    view.page.evaluate("document.addEventListener('todo-item.created', () => heard.push(''))")
+
+    def old(route):
+        answer = route.fetch()
+        kitchen.add("after the answer")
+        wait_until(lambda: len(view.heard()) == 2, "both changes to be heard of")
+        route.fulfill(response=answer)
+
+    view.page.route("**/lists/1/", old, times=1)
+    kitchen.add("in the answer")
+    wait_until(lambda: "after the answer" in view.lines(), "the second change")
+    kitchen.expect(view)
+    view.context.close()
+
+
 def test_a_page_whose_eventsource_gave_up_begins_anew(kitchen):
     view = kitchen.open("plain", first=lambda route: route.fulfill(status=502))
     wait_until(lambda: view.lines() and view.reads == 2, "the second attempt")
