@@ -239,9 +239,15 @@ def test_curl_shows_the_stream(kitchen, shell, number):
 
 def test_curl_and_jq_show_the_changes(kitchen, shell):
     printed = shell(1)
-    added = []
+    item = kitchen.add("for jq")
+    written = []
+
+    def change():
+        written.append(kitchen.write("PATCH", f"{item['id']}/", text=f"for jq {len(written)}"))
+        return printed
+
     # Nothing is printed when the stream opens.
-    wait_until(lambda: added.append(kitchen.add("for jq")) or printed, "a change")
+    wait_until(change, "a change")
     first = json.loads(printed[0])
     assert first["channel"] == "private-todo-list.1"
-    assert first["data"] in added
+    assert first["data"] in [item, *written]
