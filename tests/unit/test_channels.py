@@ -82,3 +82,14 @@ def test_what_has_no_rule_may_be_left_to_another():
     assert sorted(asked) == ["no", "yes"]
     assert registry.readable(SOMEBODY, names) == {"yes", "private-x"}
     assert registry.ruled(SOMEBODY, names) == set()
+
+
+def test_public_channels_are_neither_private_ones_nor_the_workers_own(settings):
+    settings.REALTIME_PUBLIC_CHANNELS = "*"
+    names = ["news", "private-a", "presence-a", "realtime.control"]
+    assert Registry().readable(SOMEBODY, names) == {"news"}
+    settings.REALTIME_PUBLIC_CHANNELS = "score* n.ws"
+    assert Registry().readable(ANYBODY, ["scores", "news", "n.ws", "a-scores"]) == {
+        "scores",
+        "n.ws",
+    }
