@@ -1,10 +1,14 @@
 """The log: append, number, read, prune. The only user of its tables.
 
-Numbers are given after commit, because neither a sequence nor an autoincrement id becomes visible
-in order: a transaction that took a lower id may commit later, and a reader that has passed it would
-never see its event. Rows are appended without a number; `sequence` locks the head row, and then, in
-a second statement whose snapshot is taken under that lock, numbers what is committed, by id. Events
-of one row keep their order, since its writers wait for each other's commit before they append.
+On PostgreSQL numbers are given after commit, because neither a sequence nor an autoincrement id
+becomes visible in order: a transaction that took a lower id may commit later, and a reader that has
+passed it would never see its event. Rows are appended without a number; `sequence` locks the head
+row, and then, in a second statement whose snapshot is taken under that lock, numbers what is
+committed, by id. Events of one row keep their order, since its writers wait for each other's commit
+before they append.
+
+On SQLite one transaction writes at a time, and so they commit in the order in which they append:
+numbers are given at once, and rolled back with the rest.
 """
 
 import json
@@ -16,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
-from django.db.models import Subquery
+from django.db.models import F, Subquery
 from django.utils import timezone
 
 from realtime import events, failpoints, models
@@ -70,20 +74,38 @@ def database() -> str:
     return router.db_for_write(models.Event)
 
 
-def append(new: Iterable[Event]) -> None:
-    """Writes events into the log, in the caller's transaction: rolled back, they never were."""
-    models.Event.objects.using(database()).bulk_create(
-        models.Event(
-            channel=event.channel,
-            type=event.type,
-            data=event.data,
-            changed=events.dumps(event.changed) if event.changed is not None else "",
-            mutation=event.mutation or "",
-            exclude=event.exclude,
-        )
-        for event in new
-    )
+def append(new: Iterable[Event]) -> Batch:
+    """Writes events into the log, in the caller's transaction: rolled back, they never were.
+
+    Answers those that have their numbers already: all on SQLite, none elsewhere.
+    """
+    alias = database()
+    rows = [_row(event) for event in new]
+    if not rows:
+        return Batch()
+    before = None
+    with transaction.atomic(using=alias, savepoint=False):
+        if connections[alias].vendor == "sqlite":
+            before = _number_at_once(alias, rows)
+        models.Event.objects.using(alias).bulk_create(rows)
     failpoints.reach("log.appended")
+    return Batch(tuple(map(_event, rows)), before) if before else Batch()
+
+
+def _number_at_once(alias: str, rows: Sequence[models.Event]) -> EventId:
+    """Gives the next numbers to rows that are about to be written; answers what is before them."""
+    heads = models.Head.objects.using(alias)
+    # A write comes first: it waits for the file's lock, which who has read before would be refused.
+    if not heads.update(seq=F("seq") + len(rows)):
+        _create_head(alias)
+        heads.update(seq=F("seq") + len(rows))
+    head = heads.get()
+    before, nonce = EventId(head.seq - len(rows), head.nonce), _new_nonce()
+    for seq, row in enumerate(rows, before.seq + 1):
+        row.seq, row.nonce = seq, nonce
+    failpoints.reach("log.numbering")
+    heads.update(nonce=nonce)
+    return before
 
 
 def address() -> str:
@@ -281,6 +303,17 @@ def _create_head(alias: str) -> models.Head:
 
 def _new_nonce() -> str:
     return secrets.token_hex(4)
+
+
+def _row(event: Event) -> models.Event:
+    return models.Event(
+        channel=event.channel,
+        type=event.type,
+        data=event.data,
+        changed=events.dumps(event.changed) if event.changed is not None else "",
+        mutation=event.mutation or "",
+        exclude=event.exclude,
+    )
 
 
 def _event(row: models.Event) -> Event:

@@ -13,7 +13,7 @@ from realtime import brokers, failpoints, log
 from realtime.brokers import Broker
 from realtime.conf import settings
 from realtime.connections import hurried
-from realtime.events import EventId
+from realtime.events import Batch, EventId
 from realtime.pulse import Pulse
 
 logger = logging.getLogger(__name__)
@@ -37,12 +37,15 @@ def _are_tests() -> bool:
     return hasattr(mail, "outbox")
 
 
-def wake() -> None:
-    """Has what was just committed numbered and published: by this process's sequencer if it runs
-    one, else here and now. If that goes wrong, a tick of some worker does it."""
+def committed(numbered: Batch) -> None:
+    """Publishes what was just committed. What has no numbers yet is given them first: by this
+    process's sequencer if it runs one, else here and now. If something goes wrong, a tick of some
+    worker does it."""
     failpoints.reach("log.committed")
     running = _running
-    if running is not None:
+    if numbered.events:
+        _publish(numbered)
+    elif running is not None:
         running.wake()
     else:
         advance()
@@ -52,10 +55,14 @@ def advance() -> EventId | None:
     """Numbers and publishes everything that waits; answers the last position it gave, if any."""
     last = None
     while (batch := log.sequence()).events:
-        failpoints.reach("log.numbered")
-        broker().publish(batch)
+        _publish(batch)
         last = batch.events[-1].id
     return last
+
+
+def _publish(batch: Batch) -> None:
+    failpoints.reach("log.numbered")
+    broker().publish(batch)
 
 
 class Sequencer(threading.Thread):

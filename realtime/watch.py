@@ -113,10 +113,11 @@ def append(events: Sequence[Event], using: str) -> None:
     if not events:
         return
 
+    numbered = log.append(events)
+
     # No partial: Django asks a hook that fails for its name.
     def committed() -> None:
         meters.count(meters.APPENDED.first, len(events))
-        sequencer.wake()
+        sequencer.committed(numbered)
 
-    log.append(events)
     transaction.on_commit(committed, using=using, robust=True)

@@ -83,7 +83,7 @@ def test_nothing_is_lost_when_the_server_is_killed_and_started_again(fresh_serve
         assert texts == ["while it was down", "after"]
 
 
-def test_what_a_killed_process_committed_but_did_not_number_is_delivered(fresh_server):
+def test_what_a_killed_process_committed_but_did_not_publish_is_delivered(fresh_server):
     server = fresh_server
     with Stream(server.url, ["private-user.1"], token=server.token()) as stream:
         stream.opened()
@@ -92,7 +92,7 @@ def test_what_a_killed_process_committed_but_did_not_number_is_delivered(fresh_s
             "import os\n"
             "from django.db import transaction\n"
             "from realtime import sequencer\n"
-            "sequencer.wake = lambda: os._exit(0)\n"
+            "sequencer.committed = lambda numbered: os._exit(0)\n"
             "from todos.models import TodoList\n"
             "TodoList.objects.create(name='orphan', owner_id=1)"
         )

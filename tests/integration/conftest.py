@@ -9,6 +9,7 @@ from django.db import connections
 
 from api.env import Environment
 from realtime import log
+from realtime.testing import settle
 from tests.servers import on_postgres
 
 
@@ -16,12 +17,12 @@ class Journal:
     """What the log has got since one last looked."""
 
     def __init__(self) -> None:
-        _number_all()
+        settle()
         self._position = log.head()
 
     def read(self) -> list[Any]:
         """The new events."""
-        _number_all()
+        settle()
         page = log.read_after(self._position)
         self._position = page.upto
         return page.events
@@ -35,11 +36,6 @@ class Journal:
         return [f"{kind} {channel}" for kind, channel, _ in self.told()]
 
 
-def _number_all() -> None:
-    while log.sequence().events:
-        pass
-
-
 @pytest.fixture(scope="session")
 def _postgres_database(postgres: Any, tmp_path_factory: Any) -> dict[str, Any]:
     url = on_postgres(postgres, tmp_path_factory)
@@ -49,16 +45,19 @@ def _postgres_database(postgres: Any, tmp_path_factory: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def either_database(request: Any, monkeypatch: Any) -> Iterator[None]:
+def either_database(request: Any) -> None:
     """The project's database, on SQLite and on PostgreSQL, for tests with pytest-django's mark."""
-    if request.param == "sqlite":
-        if connections["default"].vendor != "sqlite":
-            pytest.skip("all tests run on PostgreSQL")
-        yield
-        return
-    database = request.getfixturevalue("_postgres_database")
+    if request.param == "postgres":
+        request.getfixturevalue("postgres_log")
+    elif connections["default"].vendor != "sqlite":
+        pytest.skip("all tests run on PostgreSQL")
+
+
+@pytest.fixture
+def postgres_log(_postgres_database: dict[str, Any], monkeypatch: Any) -> Iterator[None]:
+    """The project's database, on PostgreSQL, which numbers what was committed."""
     before = connections["default"]
-    monkeypatch.setitem(connections.settings, "default", database)
+    monkeypatch.setitem(connections.settings, "default", _postgres_database)
     connections.configure_settings(connections.settings)
     del connections["default"]
     yield

@@ -11,10 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 
-from realtime import evictions, log, models
+from realtime import evictions, models
 from realtime.events import Event
 from realtime.grants import Grant
 from realtime.operations import listing
+from realtime.testing import settle
+from tests.logged import logged
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +61,7 @@ def act(client, action, *rows):
 
 
 def orders():
-    log.sequence()
+    settle()
     rows = models.Event.objects.filter(channel="realtime.control").order_by("seq")
     return [(row.type, json.loads(row.data)) for row in rows]
 
@@ -160,12 +162,11 @@ def test_who_may_only_look_may_only_look(alice, connect):
 
 @pytest.fixture
 def written():
-    log.append(
+    return logged(
         Event(channel, kind, "1")
         for channel in ("a", "b", "ab")
         for kind in ("todo-item.created", "x")
     )
-    return log.sequence().events
 
 
 def shown(page):

@@ -14,6 +14,7 @@ from realtime.channels import Registry as ChannelRegistry
 from realtime.channels import registry as channels
 from realtime.events import Event
 from realtime.publisher import ModelPublisher, Registry
+from tests.logged import logged
 from todos.models import TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
 
@@ -93,8 +94,7 @@ def test_sqlite_without_the_write_lock_is_named(monkeypatch):
 
 @pytest.mark.django_db
 def test_the_prune_command_says_what_it_did(capsys):
-    log.append([Event("a", "x", "1")])
-    log.sequence()
+    logged([Event("a", "x", "1")])
     call_command("realtime_prune", max_events=0)
     assert capsys.readouterr().out == "Deleted 1 events. 0 remain.\n"
     for options in ({"max_events": -1}, {"max_age": -1.0}):

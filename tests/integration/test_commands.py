@@ -10,6 +10,7 @@ from realtime import log, models, probes
 from realtime.events import Event
 from realtime.operations import doctor, outside, tail
 from realtime.operations.findings import OK, PROBLEM, WARNING
+from tests.logged import logged
 
 pytestmark = pytest.mark.django_db
 
@@ -22,8 +23,7 @@ def run(*arguments):
 
 @pytest.fixture
 def written():
-    log.append(Event(channel, "x", f'"{n}\u009b\u2028"') for n, channel in enumerate("abab"))
-    return log.sequence().events
+    return logged(Event(channel, "x", f'"{n}\u009b\u2028"') for n, channel in enumerate("abab"))
 
 
 def test_tail_shows_a_line_for_each_event_and_no_other_channel_s(written):
@@ -35,8 +35,7 @@ def test_tail_shows_a_line_for_each_event_and_no_other_channel_s(written):
 
 
 def test_tail_as_json_is_what_clients_get(written):
-    log.append([Event("a", "y", "1", ("z",), "m")])
-    log.sequence()
+    logged([Event("a", "y", "1", ("z",), "m")])
     told = run("realtime_tail", "a", "--since", str(written[-1].id), "--limit", "1", "--json")
     assert json.loads(told) == {
         "id": str(log.head()),
@@ -50,8 +49,7 @@ def test_tail_as_json_is_what_clients_get(written):
 
 def test_tail_begins_now_and_keeps_to_itself_what_workers_say(written):
     def pause(seconds):
-        log.append([Event("realtime.control", "recheck", "[]"), Event("a", "later", "1")])
-        log.sequence()
+        logged([Event("realtime.control", "recheck", "[]"), Event("a", "later", "1")])
 
     first = next(tail.follow(None, [], pause))
     assert first.type == "later"
@@ -59,11 +57,9 @@ def test_tail_begins_now_and_keeps_to_itself_what_workers_say(written):
 
 def test_tail_says_when_something_may_be_missing(written):
     def pause(seconds):
-        log.append([Event("a", "unseen", "1")])
-        log.sequence()
+        logged([Event("a", "unseen", "1")])
         log.prune(max_events=0)
-        log.append([Event("a", "seen", "1")])
-        log.sequence()
+        logged([Event("a", "seen", "1")])
 
     following = tail.follow(None, ["a"], pause)
     assert "pruned" in next(following).text
@@ -122,7 +118,7 @@ def test_it_finds_nothing_wrong_with_an_empty_log():
     assert found("database")[0].level == OK
 
 
-def test_it_notices_events_that_nobody_numbers():
+def test_it_notices_events_that_nobody_numbers(postgres_log):
     log.append([Event("a", "x", "1")])
     assert [one.level for one in found("log")] == [OK]
     models.Event.objects.update(created_at="2020-01-01T00:00:00Z")

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from realtime import feeder as module
-from realtime import feeds, grip, log
+from realtime import feeds, grip
 from realtime.events import Event
 from realtime.feeder import Feeder
 from realtime.grants import Grant
 from realtime.proxies import Proxy
+from realtime.testing import settle
+from tests.logged import logged
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +50,7 @@ def test_a_right_that_an_event_ends_ends_the_feed_and_its_streams_are_called(
     feeder, published, alice, bob, groceries
 ):
     groceries.members.add(bob)
-    log.sequence()
+    settle()
     feeder._round()
     channels = [f"private-todo-list.{groceries.pk}"]
     ended, other = (
@@ -56,7 +58,7 @@ def test_a_right_that_an_event_ends_ends_the_feed_and_its_streams_are_called(
         feeds.register(Grant(alice.pk), channels),
     )
     groceries.members.remove(bob)
-    log.sequence()
+    settle()
     feeder._round()
     assert feeds.ended() == [ended.id]
     assert {feed.id for feed in feeds.held()} == {other.id}
@@ -77,14 +79,12 @@ def test_grounds_that_have_ended_end_the_feed(feeder, published, alice, django_u
 def test_what_comes_too_fast_is_asked_for_once_more(feeder, published):
     feed = feeds.register(Grant(), ["a"])
     few = module._CROWDED
-    log.append([Event("a", "x", json.dumps(n)) for n in range(few)])
-    log.sequence()
+    logged(Event("a", "x", json.dumps(n)) for n in range(few))
     feeder._round()
     feeder._round()
     assert len(published) == few
     assert hints(published) == []
-    log.append([Event("a", "x", json.dumps(n)) for n in range(few + 1)])
-    log.sequence()
+    logged(Event("a", "x", json.dumps(n)) for n in range(few + 1))
     feeder._round()
     feeder._round()
     assert hints(published) == [grip.channel(feed.id)]

@@ -9,6 +9,7 @@ from realtime.events import Event, EventId
 from realtime.grants import Grant
 from realtime.leadership import Leadership
 from realtime.models import Feed, FeedChannel, Proxy
+from tests.logged import logged
 
 pytestmark = pytest.mark.django_db
 
@@ -17,9 +18,7 @@ ALICE, BOB = Grant(1, token="a"), Grant(2, token="b")
 
 def write(*channels):
     """Logs an event on each of these channels; their ids."""
-    log.append([Event(channel, "x", "{}") for channel in channels])
-    with_ids = log.sequence().events
-    return [event.id for event in with_ids]
+    return [event.id for event in logged(Event(channel, "x", "{}") for channel in channels)]
 
 
 # Feeds

@@ -12,6 +12,7 @@ from django.db import OperationalError
 from realtime import log, models, presence
 from realtime.events import MEMBER_JOINED
 from realtime.members import version
+from realtime.testing import settle
 from tests.ports import wait_until
 from tests.rosters import QUICK
 
@@ -28,8 +29,7 @@ class History:
     def __init__(self, start):
         self.members = defaultdict(dict)
         self.versions = defaultdict(lambda: {0: {}})
-        while log.sequence().events:
-            pass
+        settle()
         complete = False
         while not complete:
             page = log.read_after(start)

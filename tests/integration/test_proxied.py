@@ -10,6 +10,8 @@ from django.db import OperationalError
 from realtime import feeds, log, models
 from realtime.events import Event, EventId
 from realtime.grants import Grant
+from realtime.testing import settle
+from tests.logged import logged
 from todos.models import TodoList
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,7 @@ def feed(alice, groceries):
     """The feed of alice's two lists."""
     other = TodoList.objects.create(name="Other", owner=alice)
     names = [f"private-todo-list.{each.pk}" for each in (groceries, other)]
-    log.sequence()
+    settle()
     return feeds.register(Grant(alice.pk), names)
 
 
@@ -51,8 +53,7 @@ def signature():
 
 def write(*names):
     """Logs an event on each of these channels; their ids."""
-    log.append([Event(name, "x", f'"{name}"') for name in names])
-    return [event.id for event in log.sequence().events]
+    return [event.id for event in logged(Event(name, "x", f'"{name}"') for name in names)]
 
 
 def held(answer):
@@ -184,8 +185,7 @@ def test_a_right_that_has_ended_is_told_once_and_the_rest_goes_on(ask, alice, bo
     lost, kept = feed.channels
     (start,) = write("elsewhere")
     TodoList.objects.filter(pk=lost.rpartition(".")[2]).update(owner=bob)
-    while log.sequence().events:
-        pass
+    settle()
     write(lost, kept)
     answer = ask(feed.id, last=start)
     assert f'"channels":["{lost}"]'.encode() in answer.content

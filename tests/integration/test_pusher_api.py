@@ -12,12 +12,13 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from pusher.errors import PusherBadRequest, PusherBadStatus
 
-from realtime import failpoints, log, models, occupancy, presence, rights, sequencer, state
+from realtime import failpoints, models, occupancy, presence, rights, sequencer, state
 from realtime.channels import registry
 from realtime.events import Event
 from realtime.leases import Lease
 from realtime.members import Arrival, Change
 from realtime.signatures import App, body_md5
+from realtime.testing import settle
 from tests.integration.conftest import Journal
 from tests.pushers import library
 
@@ -252,7 +253,7 @@ def test_what_a_cache_channel_would_tell(pusher, monkeypatch):
     pusher.trigger("presence-cache-a", "b", "first")
     pusher.trigger("presence-cache-a", "b", "second")
     join("presence-cache-a", ("1.2", "8"))
-    log.sequence()
+    settle()
     cache = pusher.channel_info("presence-cache-a", ["cache"])["cache"]
     assert cache["data"] == "second"
     assert 1790 <= cache["ttl"] <= 1800
@@ -460,8 +461,7 @@ def test_whatever_is_sent_can_be_read_as_json_to_the_digit(alice, client_of, tex
     before = api.get(url, **form).json()["last_event_id"]
     body = {"name": "n", "channels": [channel, "cache-x"], "data": text}
     assert ask("POST", "/apps/3/events", body).status_code == 200
-    while log.sequence().events:
-        pass
+    settle()
     polled = api.get(url, HTTP_LAST_EVENT_ID=before, **form)
     assert polled.status_code == 200
     assert len(polled.json()["events"]) == 1

@@ -14,6 +14,7 @@ from realtime.events import Event, EventId
 from realtime.eventstream import EventStream
 from realtime.grants import Grant
 from realtime.subscriber import Subscription
+from realtime.testing import settle
 from realtime.triggers import trigger
 from realtime.worker import Worker
 from tests.ports import DEADLINE
@@ -104,7 +105,7 @@ def test_what_another_process_numbered_is_found_by_the_tick(monkeypatch):
     async def main():
         async with running() as worker:
             subscriber = attach(worker, "a")
-            monkeypatch.setattr(sequencer, "wake", lambda: None)
+            monkeypatch.setattr(sequencer, "committed", lambda numbered: None)
             await in_thread(trigger, "a", "note", 1)
             await received(subscriber, b"event: note")
 
@@ -144,7 +145,7 @@ def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries
             assert late.ended
 
     groceries.members.add(bob)
-    log.sequence()
+    settle()
     run(main)
 
 
@@ -161,7 +162,7 @@ def test_rights_are_asked_again_although_nothing_tells_that_they_have_ended(bob,
             await received(one, b"event: stream-error")
 
     groceries.members.add(bob)
-    log.sequence()
+    settle()
     with override_settings(REALTIME_RECHECK_INTERVAL=0.1):
         run(main)
 
@@ -179,7 +180,7 @@ def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceri
             await in_thread(groceries.delete)
             await received(one, b"todo-list.deleted", b"event: stream-error")
 
-    log.sequence()
+    settle()
     run(main)
 
 

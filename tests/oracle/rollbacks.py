@@ -29,6 +29,7 @@ from django.db.models.signals import post_save
 from rest_framework.authtoken.models import Token
 
 from realtime import log
+from realtime.testing import settle
 from tests.oracle.kinds import KINDS, NOTES
 from tests.oracle.ledger import Channels, Ledger, expected
 from todos.models import Membership, TodoItem, TodoList
@@ -186,7 +187,7 @@ class Transactions(RuleBasedStateMachine):
         if self.blocks:
             return
         done["transactions"] += 1
-        _number_all()
+        settle()
         page = log.read_after(self.position)
         assert page.complete
         numbers = [event.position.seq for event in page.events]
@@ -216,11 +217,6 @@ def _clear() -> None:
     with connection.cursor() as cursor:
         for model in (TodoItem, Membership, TodoList, Token, User):
             cursor.execute(f"DELETE FROM {model._meta.db_table}")
-
-
-def _number_all() -> None:
-    while log.sequence().events:
-        pass
 
 
 def _shown() -> Channels:

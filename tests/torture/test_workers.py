@@ -18,11 +18,12 @@ from tests.torture.report import record
 POINTS = (
     "log.appended",  # before the commit
     "log.committed",  # after it, before anybody is woken
-    "log.numbering",  # in the sequencer's transaction
+    "log.numbering",  # in the sequencer's transaction; on SQLite, before the commit
     "log.numbered",  # after that, before anything is published
     "stream.sending",  # between two frames of a stream
 )
 AFTER_COMMIT = POINTS[1:4]
+AFTER_COMMIT_ON_SQLITE = ("log.committed", "log.numbered")
 ROUNDS = 10
 TORN = 20
 GOAL = 1.0
@@ -75,18 +76,20 @@ def test_what_a_killed_worker_leaves_behind_needs_no_other_write_to_be_delivered
     wait_until(lambda: booted(victim) == 2, "both workers")
     load = Load.on(victim, write=[], read=[witness, witness])
     delays = []
+    after_commit = AFTER_COMMIT_ON_SQLITE if backend == BACKENDS["sqlite"] else AFTER_COMMIT
     with victim.client() as api:
-        for n in range(ROUNDS * len(AFTER_COMMIT)):
+        for point in after_commit * ROUNDS:
             before = booted(victim)
-            moment = write_until_fallen(api, load.todo_list, points, AFTER_COMMIT[n % 3])
+            moment = write_until_fallen(api, load.todo_list, points, point)
             wait_until(load.has_arrived, "what was committed")
             delays += [reader.arrivals[-1].moment - moment for reader in load.readers]
             wait_until(lambda: booted(victim) > before, "a new worker")  # noqa: B023
     load.stop()
     record(
         f"Worker crash, then silence ({backend})",
-        how="kill -9 after the commit, while numbering, before publishing; nobody writes until the"
-        " event has come to streams of another server",
+        how="kill -9 after the commit, while numbering (not on SQLite, where that is before the"
+        " commit), before publishing; nobody writes until the event has come to streams of another"
+        " server",
         count=f"{len(delays) // 2} kills",
         worst=f"0 lost; delivered {ms(max(delays))} after the kill",
         goal="0 lost, delivered ≤ 1 s",
