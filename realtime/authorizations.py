@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from realtime.chunks import chunked
 from realtime.grants import Grant
 from realtime.log import database
 from realtime.models import Authorization
@@ -51,10 +52,9 @@ def grant_for(auth: str) -> Grant | None:
 
 def renew(socket_ids: Collection[str]) -> None:
     """Keeps what was signed for these connections, which are open; to be called each `RENEWAL`."""
-    ordered = list(socket_ids)
     rows = Authorization.objects.using(database())
-    for start in range(0, len(ordered), 500):
-        rows.filter(socket_id__in=ordered[start : start + 500]).update(expires_at=_expiry())
+    for chunk in chunked(socket_ids):
+        rows.filter(socket_id__in=chunk).update(expires_at=_expiry())
 
 
 def _expiry() -> datetime:

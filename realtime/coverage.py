@@ -13,6 +13,7 @@ from typing import Any
 from django.db import IntegrityError, router, transaction
 from django.db.models import Model, Q, QuerySet
 
+from realtime.chunks import chunked
 from realtime.exceptions import UncoveredWrite
 from realtime.watch import Targets, Watch, followers, merge, stored_targets, targets
 
@@ -33,10 +34,8 @@ class CoveredQuerySet(QuerySet[Any]):
             watch.look(affected)
             # Only the rows looked at: others may have come to match in the meantime.
             count = sum(
-                super(CoveredQuerySet, self.filter(pk__in=pks[start : start + 500])).update(
-                    **kwargs
-                )
-                for start in range(0, len(pks), 500)
+                super(CoveredQuerySet, self.filter(pk__in=chunk)).update(**kwargs)
+                for chunk in chunked(pks)
             )
             watch.publish(affected)
         return count
@@ -104,9 +103,9 @@ class CoveredQuerySet(QuerySet[Any]):
         names = [self.model._meta.pk.name if name == "pk" else name for name in unique_fields]
         columns = [self.model._meta.get_field(name).attname for name in names]
         pks: list[Any] = []
-        for start in range(0, len(objs), 100):
+        for chunk in chunked(objs, 100):
             same = Q()
-            for obj in objs[start : start + 100]:
+            for obj in chunk:
                 same |= Q(**{column: getattr(obj, column) for column in columns})
             rows = self.model._base_manager.using(self.db).filter(same)
             pks += rows.values_list("pk", flat=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
+from realtime.chunks import chunked
 from realtime.events import Event, dumps
 from realtime.log import database
 from realtime.names import CONTROL
@@ -22,9 +23,8 @@ Target = tuple[str, int]
 
 def order(kind: str, targets: Iterable[Target]) -> None:
     """Has workers end connections, within the caller's transaction."""
-    targets = list(targets)
-    chunks = [targets[start : start + _AT_ONCE] for start in range(0, len(targets), _AT_ONCE)]
-    append([Event(CONTROL, kind, dumps(_by_worker(chunk))) for chunk in chunks], database())
+    new = [Event(CONTROL, kind, dumps(_by_worker(chunk))) for chunk in chunked(targets, _AT_ONCE)]
+    append(new, database())
 
 
 def of(event: Event, worker: str) -> tuple[str, list[int]]:

@@ -13,7 +13,7 @@ which feed is theirs now.
 import hashlib
 import json
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -22,11 +22,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from realtime import models
+from realtime.chunks import chunked
 from realtime.conf import settings
 from realtime.grants import Grant
 from realtime.log import database
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def subscribed(channels: Collection[str]) -> dict[str, list[str]]:
     """For each of these channels the ids of its feeds, if it has any."""
     found: dict[str, list[str]] = {}
     subscriptions = models.FeedChannel.objects.using(database())
-    for chunk in _chunks(channels):
+    for chunk in chunked(channels):
         rows = subscriptions.filter(channel__in=chunk).order_by("pk")
         for channel, feed in rows.values_list("channel", "feed_id"):
             found.setdefault(channel, []).append(feed)
@@ -99,7 +98,7 @@ def channels_of(pks: Collection[str]) -> dict[str, list[str]]:
     """The channels of feeds by their ids."""
     return {
         pk: json.loads(channels)
-        for chunk in _chunks(pks)
+        for chunk in chunked(pks)
         for pk, channels in _rows().filter(pk__in=chunk).values_list("pk", "channels")
     }
 
@@ -107,7 +106,7 @@ def channels_of(pks: Collection[str]) -> dict[str, list[str]]:
 def end(pks: Collection[str]) -> None:
     """Publishes nothing to these feeds any more."""
     alias = database()
-    for chunk in _chunks(pks):
+    for chunk in chunked(pks):
         with transaction.atomic(using=alias):
             _rows().filter(pk__in=chunk).update(ended=True)
             models.FeedChannel.objects.using(alias).filter(feed__in=chunk).delete()
@@ -156,9 +155,3 @@ def _insert(feed: Feed, key: str, owner: str) -> None:
 
 def _feed(row: models.Feed) -> Feed:
     return Feed(row.pk, Grant.load(row.grant), tuple(json.loads(row.channels)), row.ended)
-
-
-def _chunks(keys: Collection[str]) -> Iterable[list[str]]:
-    ordered = list(keys)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

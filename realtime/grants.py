@@ -19,7 +19,7 @@ from rest_framework.authentication import BasicAuthentication, SessionAuthentica
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-_CHUNK = 500
+from realtime.chunks import chunked
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def revoke(grants: Iterable[Grant]) -> set[Grant]:
     if keys := {grant.token for grant in grants if grant.token}:
         from rest_framework.authtoken.models import Token  # noqa: PLC0415 - as in `_tokens`
 
-        for chunk in _chunks(keys):
+        for chunk in chunked(keys):
             Token.objects.filter(key__in=chunk).delete()
     return {grant for grant in grants if not (grant.session or grant.token)}
 
@@ -111,7 +111,7 @@ def revoke(grants: Iterable[Grant]) -> set[Grant]:
 def _users(pks: Collection[Any]) -> dict[str, Any]:
     manager = get_user_model()._default_manager
     active = [
-        user for chunk in _chunks(pks) for user in manager.filter(pk__in=chunk) if user.is_active
+        user for chunk in chunked(pks) for user in manager.filter(pk__in=chunk) if user.is_active
     ]
     return {str(user.pk): user for user in active}
 
@@ -138,12 +138,6 @@ def _tokens(keys: Collection[str]) -> set[str]:
 def _stored(rows: Any, column: str, keys: Collection[str]) -> set[str]:
     return {
         key
-        for chunk in _chunks(keys)
+        for chunk in chunked(keys)
         for key in rows.filter(**{f"{column}__in": chunk}).values_list(column, flat=True)
     }
-
-
-def _chunks(keys: Collection[Any]) -> Iterable[list[Any]]:
-    ordered = list(keys)
-    for start in range(0, len(ordered), _CHUNK):
-        yield ordered[start : start + _CHUNK]

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Any
 
 from realtime import rights
+from realtime.chunks import chunked
 from realtime.conf import settings
 from realtime.connections import with_connection
 from realtime.events import Event, EventId
@@ -157,8 +158,8 @@ class Guard:
             self.memory.clear()
             everybody = list(self._hub)
             with self._asking_about(everybody):
-                for start in range(0, len(everybody), _AT_ONCE):
-                    await self._check(everybody[start : start + _AT_ONCE])
+                for some in chunked(everybody, _AT_ONCE):
+                    await self._check(some)
 
     async def _check(self, subscribers: list[AnySubscriber], patience: float | None = None) -> bool:
         """Takes subscribers off the channels that they have lost; False if nobody knows."""

@@ -14,16 +14,17 @@ numbers are given at once, and rolled back with the rest.
 import json
 import secrets
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
-from django.db.models import F, Subquery
+from django.db.models import Subquery
 from django.utils import timezone
 
 from realtime import events, failpoints, models
+from realtime.chunks import chunked
 from realtime.conf import settings
 from realtime.events import Batch, Event, EventId
 from realtime.exceptions import PositionLost
@@ -42,13 +43,24 @@ _LIBPQ_OPTIONS = ("service", "passfile", "sslmode", "sslcert", "sslkey", "sslroo
 
 # Works on PostgreSQL and SQLite alike. The subquery is materialised before any row is changed.
 _NUMBER = """
-UPDATE {table} SET seq = %s + numbered.rank, nonce = %s
+UPDATE realtime_event SET seq = %s + numbered.rank, nonce = %s
 FROM (
     SELECT id, row_number() OVER (ORDER BY id) AS rank
-    FROM (SELECT id FROM {table} WHERE seq IS NULL ORDER BY id LIMIT %s) AS waiting
+    FROM (SELECT id FROM realtime_event WHERE seq IS NULL ORDER BY id LIMIT %s) AS waiting
 ) AS numbered
-WHERE {table}.id = numbered.id
+WHERE realtime_event.id = numbered.id
 """
+
+# What each write does is plain SQL: the ORM costs several times as much.
+_INSERT = """
+INSERT INTO realtime_event (seq, nonce, channel, type, data, changed, mutation, exclude, created_at)
+VALUES """
+_ROW = "(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_ROWS = 100
+"""Rows written by one statement: SQLite limits its variables."""
+_ADVANCE = "UPDATE realtime_head SET seq = seq + %s"
+_NEWEST = "SELECT seq, nonce FROM realtime_head"
+_RENEW = "UPDATE realtime_head SET nonce = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +91,44 @@ def append(new: Iterable[Event]) -> Batch:
 
     Answers those that have their numbers already: all on SQLite, none elsewhere.
     """
-    alias = database()
-    rows = [_row(event) for event in new]
-    if not rows:
-        return Batch()
-    before = None
-    with transaction.atomic(using=alias, savepoint=False):
-        if connections[alias].vendor == "sqlite":
-            before = _number_at_once(alias, rows)
-        models.Event.objects.using(alias).bulk_create(rows)
+    written = [replace(event, id=None, frames={}) for event in new]
+    alias, numbered = database(), Batch()
+    if not written:
+        return numbered
+    connection, now = connections[alias], timezone.now()
+    with transaction.atomic(using=alias, savepoint=False), connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            numbered = _number_at_once(cursor, alias, written, now.timestamp())
+        moment = connection.ops.adapt_datetimefield_value(now)
+        for chunk in chunked(numbered.events or written, _ROWS):
+            values = [value for event in chunk for value in (*_values(event), moment)]
+            cursor.execute(_INSERT + ", ".join([_ROW] * len(chunk)), values)
     failpoints.reach("log.appended")
-    return Batch(tuple(map(_event, rows)), before) if before else Batch()
+    return numbered
 
 
-def _number_at_once(alias: str, rows: Sequence[models.Event]) -> EventId:
-    """Gives the next numbers to rows that are about to be written; answers what is before them."""
-    heads = models.Head.objects.using(alias)
-    # A write comes first: it waits for the file's lock, which who has read before would be refused.
-    if not heads.update(seq=F("seq") + len(rows)):
-        _create_head(alias)
-        heads.update(seq=F("seq") + len(rows))
-    head = heads.get()
-    before, nonce = EventId(head.seq - len(rows), head.nonce), _new_nonce()
-    for seq, row in enumerate(rows, before.seq + 1):
-        row.seq, row.nonce = seq, nonce
+def _number_at_once(cursor: Any, alias: str, new: Sequence[Event], at: float) -> Batch:
+    """The next numbers for events that are about to be written."""
+    before, nonce = _advance(cursor, alias, len(new)), _new_nonce()
     failpoints.reach("log.numbering")
-    heads.update(nonce=nonce)
-    return before
+    cursor.execute(_RENEW, [nonce])
+    numbers = enumerate(new, before.seq + 1)
+    return Batch(
+        tuple(replace(event, id=EventId(n, nonce), at=at) for n, event in numbers),
+        before,
+    )
+
+
+def _advance(cursor: Any, alias: str, count: int) -> EventId:
+    """Moves the head on; answers where it was."""
+    # A write comes first: it waits for the file's lock, which who has read would be refused.
+    cursor.execute(_ADVANCE, [count])
+    if not cursor.rowcount:
+        _create_head(alias)
+        cursor.execute(_ADVANCE, [count])
+    cursor.execute(_NEWEST)
+    seq, nonce = cursor.fetchone()
+    return EventId(seq - count, nonce)
 
 
 def address() -> str:
@@ -146,8 +169,7 @@ def sequence() -> Batch:
         head = _lock_head(alias)
         before, nonce = EventId(head.seq, head.nonce), _new_nonce()
         with connections[alias].cursor() as cursor:
-            statement = _NUMBER.format(table=models.Event._meta.db_table)
-            cursor.execute(statement, [head.seq, nonce, _BATCH])
+            cursor.execute(_NUMBER, [head.seq, nonce, _BATCH])
             count = cursor.rowcount
         if count == 0:
             return Batch()
@@ -305,15 +327,18 @@ def _new_nonce() -> str:
     return secrets.token_hex(4)
 
 
-def _row(event: Event) -> models.Event:
-    return models.Event(
-        channel=event.channel,
-        type=event.type,
-        data=event.data,
-        changed=events.dumps(event.changed) if event.changed is not None else "",
-        mutation=event.mutation or "",
-        exclude=event.exclude,
-    )
+def _values(event: Event) -> list[Any]:
+    """Those of a row, up to when it was written."""
+    return [
+        event.id and event.id.seq,
+        event.id.nonce if event.id else "",
+        event.channel,
+        event.type,
+        event.data,
+        events.dumps(event.changed) if event.changed is not None else "",
+        event.mutation or "",
+        event.exclude,
+    ]
 
 
 def _event(row: models.Event) -> Event:

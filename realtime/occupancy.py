@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from realtime import locks
+from realtime.chunks import chunked
 from realtime.leases import Lease
 from realtime.log import database
 from realtime.models import Occupancy
@@ -71,9 +72,9 @@ def clear() -> dict[str, Total]:
     rows = Occupancy.objects.using(alias).filter(worker__lost=True)
     names = sorted(set(rows.values_list("channel", flat=True)))
     changed: dict[str, Total] = {}
-    for start in range(0, len(names), _TOGETHER):
+    for chunk in chunked(names, _TOGETHER):
         with transaction.atomic(using=alias):
-            before = _begin(alias, names[start : start + _TOGETHER])
+            before = _begin(alias, chunk)
             rows.filter(channel__in=list(before)).delete()
             changed |= _changed(_end(alias, before))
     return changed

@@ -21,6 +21,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Subquery
 
 from realtime import locks, webhooks
+from realtime.chunks import VARIABLES, chunked
 from realtime.conf import settings
 from realtime.events import MEMBER_JOINED, Event, dumps
 from realtime.leases import Lease
@@ -35,8 +36,6 @@ SIGNED_IN = "#signed-in-"
 SIGNED = "signed"
 """Type of the control event that tells, by user id, the `Status` of those who sign in or out."""
 
-_CHUNK = 500
-"""Keys in one statement; SQLite limits its variables."""
 _TOGETHER = 100
 """Channels that are cleared in one transaction."""
 _FORGOTTEN = timedelta(hours=1)
@@ -84,9 +83,9 @@ def statuses(users: Collection[str]) -> dict[str, Status]:
     """Who of these is signed in, and who is not."""
     present = Member.objects.using(database()).filter(channel=OuterRef("pk"))
     rows = PresenceChannel.objects.using(database()).annotate(online=Exists(present))
-    ordered, found = sorted(users), dict.fromkeys(users, Status(0, False))
-    for start in range(0, len(ordered), _CHUNK):
-        names = [SIGNED_IN + user_id for user_id in ordered[start : start + _CHUNK]]
+    found = dict.fromkeys(users, Status(0, False))
+    for chunk in chunked(sorted(users)):
+        names = [SIGNED_IN + user_id for user_id in chunk]
         for row in rows.filter(pk__in=names).values_list("pk", "version", "online"):
             found[row[0].removeprefix(SIGNED_IN)] = Status(*row[1:])
     return found
@@ -112,9 +111,9 @@ def clear() -> None:
     alias = database()
     left = Member.objects.using(alias).filter(worker__lost=True)
     names = sorted(set(left.values_list("channel", flat=True)))
-    for start in range(0, len(names), _TOGETHER):
+    for chunk in chunked(names, _TOGETHER):
         with transaction.atomic(using=alias):
-            channels = _lock(alias, names[start : start + _TOGETHER])
+            channels = _lock(alias, chunk)
             turns = [
                 turn(channel.pk, channel.version, rows, _is_lost, {}, limit=0, now=_now())
                 for channel, rows in zip(channels, _rows(alias, channels), strict=True)
@@ -128,7 +127,7 @@ def tidy() -> None:
     present = Member.objects.using(database()).filter(channel=OuterRef("pk"))
     before = _now() - int(_FORGOTTEN.total_seconds() * 1000)
     old = rows.filter(~Exists(present), version__lt=before)
-    for pk in old.values_list("pk", flat=True)[:_CHUNK]:
+    for pk in old.values_list("pk", flat=True)[:VARIABLES]:
         # One by one, to hold no lock while waiting for another. Somebody who comes at this moment
         # has raised the version.
         old.filter(pk=pk).delete()
@@ -186,8 +185,8 @@ def _turn(worker: str, channel: PresenceChannel, rows: list[Row], change: Change
 def _write(alias: str, worker: str, channels: list[PresenceChannel], turns: list[Turn]) -> None:
     rows = Member.objects.using(alias)
     removed = [pk for turned in turns for pk in turned.removed]
-    for start in range(0, len(removed), _CHUNK):
-        rows.filter(pk__in=removed[start : start + _CHUNK]).delete()
+    for chunk in chunked(removed):
+        rows.filter(pk__in=chunk).delete()
     added: list[Member] = []
     changed: list[PresenceChannel] = []
     for channel, turned in zip(channels, turns, strict=True):

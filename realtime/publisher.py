@@ -6,6 +6,7 @@ database in the writer's transaction, never from the instance in memory, which m
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,12 +19,10 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.encoders import JSONEncoder
 
 from realtime import events
+from realtime.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import AlreadyRegistered, NotRegistered
 from realtime.names import check_name
-
-_CHUNK = 500
-"""Objects looked up by one statement; SQLite limits its variables."""
 
 _mutation: ContextVar[str | None] = ContextVar("mutation", default=None)
 
@@ -72,6 +71,16 @@ class ModelPublisher:
     def __init__(self, model: type[Model]) -> None:
         self.model = model
         self.name = self.name or kebab(model.__name__)  # type: ignore[misc]
+        self._serializers = threading.local()
+
+    @property
+    def _serializer(self) -> BaseSerializer[Any]:
+        # As for the items of a list, it is made once and told each object: its fields are most of
+        # what a representation costs. One for each thread, for it may keep something meanwhile.
+        made = getattr(self._serializers, "made", None)
+        if made is None:
+            made = self._serializers.made = self.serializer_class(context={"request": None})
+        return made
 
     def channels(self, obj: Any) -> Iterable[str]:
         """The channels that the object's changes are sent to."""
@@ -91,20 +100,20 @@ class ModelPublisher:
             return
         rows = self.model._base_manager.using(using).order_by("pk")
         rows = rows.select_for_update(no_key=features.has_select_for_no_key_update)
-        for chunk in _chunks(pks):
+        for chunk in chunked(ordered(pks)):
             list(rows.filter(pk__in=chunk).values_list("pk"))
 
     def images(self, pks: Iterable[Any], using: str) -> dict[Any, Image]:
         """The images, as of now, of those objects that exist."""
         found = {}
-        for chunk in _chunks(pks):
-            for obj in self.get_queryset().using(using).filter(pk__in=chunk):
+        for chunk in chunked(ordered(pks)):
+            for obj in self.get_queryset().using(using).filter(pk__in=chunk).order_by():
                 found[obj.pk] = self._image(obj)
         return found
 
     def _image(self, obj: Model) -> Image:
         channels = tuple(dict.fromkeys(check_name(name) for name in self.channels(obj)))
-        representation = self.serializer_class(obj, context={"request": None}).data
+        representation = self._serializer.to_representation(obj)
         fields = {
             str(name): events.dumps(value, cls=JSONEncoder)
             for name, value in representation.items()
@@ -152,12 +161,6 @@ def kebab(name: str) -> str:
 def ordered(pks: Iterable[Any]) -> list[Any]:
     """Primary keys once each, in one order for all writers: locks taken so can't deadlock."""
     return sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
-
-
-def _chunks(pks: Iterable[Any]) -> Iterable[list[Any]]:
-    in_order = ordered(pks)
-    for start in range(0, len(in_order), _CHUNK):
-        yield in_order[start : start + _CHUNK]
 
 
 class Registry:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from realtime import log, meters, sequencer
+from realtime.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
 from realtime.publisher import Image, ModelPublisher, ordered, registry
@@ -52,8 +53,8 @@ def stored_targets(model: type[Model], pks: Iterable[Any], using: str) -> Target
         found[publisher].update(pks)
     for publisher, column in followers(model):
         rows = model._base_manager.using(using).values_list(column, flat=True)
-        for start in range(0, len(pks), 500):
-            found[publisher].update(rows.filter(pk__in=pks[start : start + 500]))
+        for chunk in chunked(pks):
+            found[publisher].update(rows.filter(pk__in=chunk))
     return _existing(found)
 
 
