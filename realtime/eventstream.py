@@ -131,12 +131,14 @@ class HeldResponse:
     ) -> None:
         """Goes on with a response until either side leaves; or, where the server lends its
         connection, until the stream is live and needs nobody any more."""
-        leaving = partial(self._remember, self._worker.guard.memory.shared(tuple(response.headers)))
+        remember = partial(
+            self._remember, self._worker.guard.memory.shared(tuple(response.headers))
+        )
         if lend is not None:
-            await self._hand_over(response, send, lend, leaving)
+            await self._hand_over(response, send, lend, remember)
             return
-        sending, receiving = self._send(response, send), disconnected(receive)
-        await hold(self._worker, self._subscriber, self._slot, sending, receiving, leaving)
+        sending, receiving = self._send(response, send, remember), disconnected(receive)
+        await hold(self._worker, self._subscriber, self._slot, sending, receiving, remember)
 
     def _remember(self, headers: Headers) -> None:
         """Has the same request answered from memory for a while, if all of its rights still hold
@@ -152,17 +154,18 @@ class HeldResponse:
             self._worker.guard.memory.remember(self._request, opened)
 
     async def _hand_over(
-        self, response: Response, send: Send, lend: Lend, leaving: Callable[[], None]
+        self, response: Response, send: Send, lend: Lend, remember: Callable[[], None]
     ) -> None:
         async def pass_on(frames: list[bytes]) -> None:
             async with asyncio.timeout(float(settings.STALL_TIMEOUT)):
                 await send(body(b"".join(frames)))
 
         cut = partial(self._subscriber.abort, "stalled")
-        place = Place(self._worker, self._subscriber, self._slot, cut, leaving)
+        place = Place(self._worker, self._subscriber, self._slot, cut, remember)
         wire = StreamWire(self._worker.flusher, self._subscriber, place.leave)
         try:
             await self._begin(response, send, pass_on)
+            remember()
         except TimeoutError:
             self._subscriber.abort("stalled")
         except BaseException:
@@ -170,7 +173,7 @@ class HeldResponse:
             raise
         wire.open(lend)
 
-    async def _send(self, response: Response, send: Send) -> None:
+    async def _send(self, response: Response, send: Send, remember: Callable[[], None]) -> None:
         subscriber = self._subscriber
 
         async def pass_on(frames: list[bytes]) -> None:
@@ -178,6 +181,7 @@ class HeldResponse:
 
         writer = Writer(subscriber, pass_on)
         await self._begin(response, send, writer.send)
+        remember()
         await writer.run()
         if not subscriber.cut:
             await send(body(b"", more=False))

@@ -70,6 +70,7 @@ class Guard:
     def expel(self, subscriber: AnySubscriber) -> None:
         """Ends a connection as one that has lost all of its rights."""
         channels = sorted(subscriber.channels)
+        self.memory.forget_grants(subscriber.grants)
         self._hub.drop(subscriber, channels)
         subscriber.ending = subscriber.ending or "revoked"
         if channels:
@@ -189,6 +190,7 @@ class Guard:
     def _forbid(self, subscriber: AnySubscriber, grant: Any, channels: frozenset[str]) -> None:
         # What rested on this grant when it was asked may rest on another one by now, or on nothing.
         gone = channels & subscriber.on_grant(grant)
+        self.memory.forget_channels(gone)
         if gone and not subscriber.ended:
             self._hub.drop(subscriber, gone)
             subscriber.forbid(sorted(gone))

@@ -1,7 +1,8 @@
-"""What is remembered of streams that have just ended.
+"""What is remembered of streams that have just opened, or just ended.
 
-A network that breaks has thousands of clients ask for the same again, all at once, and the database
-would be asked thousands of questions whose answers are known.
+A network that breaks has thousands of clients ask for the same again, all at once, and somebody
+with many tabs asks for the same in each of them: the database would be asked thousands of questions
+whose answers are known.
 
 What may be remembered is what would end a stream if it were still open: whoever loses a right, or
 the grounds of one, is forgotten at the moment in which their stream would have ended.

@@ -1,7 +1,7 @@
-"""Streams that come back: answered from memory, in the event loop, where nothing need be asked.
+"""Streams that open again: answered from memory, in the event loop, where nothing need be asked.
 
-A request that is the same as one whose stream has just ended, but for the position, gets what that
-got. Whatever is unusual about it goes the long way, through Django.
+A request that is the same as one whose stream has just opened or ended, but for the position, gets
+what that got. Whatever is unusual about it goes the long way, through Django.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from realtime.conf import settings
 from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
 from realtime.grip import Hold
-from realtime.hub import jittered
+from realtime.hub import Hub, jittered
 from realtime.quotas import About
 from realtime.worker import Worker
 
@@ -34,7 +34,9 @@ class Visit:
 
     request: bytes
     """The same for the same request, whatever its position."""
+    resumes: bool
     position: EventId | None
+    """None if it does not resume, or from nowhere that is known."""
 
     @classmethod
     def of(cls, scope: Scope) -> "Visit | None":
@@ -47,11 +49,11 @@ class Visit:
         place = [scope.get(name) for name in ("scheme", "server", "root_path", "path", "raw_path")]
         peer = (scope.get("client") or ("",))[0]
         text = repr((place, scope["query_string"], peer, headers)).encode()
-        return cls(blake2b(text, digest_size=16).digest(), _position(scope))
+        values = [value for name, value in scope["headers"] if name == _POSITION]
+        return cls(blake2b(text, digest_size=16).digest(), bool(values), _position(values))
 
 
-def _position(scope: Scope) -> EventId | None:
-    values = [value for name, value in scope["headers"] if name == _POSITION]
+def _position(values: list[bytes]) -> EventId | None:
     try:
         return EventId.parse(values[0].decode("latin-1")) if len(values) == 1 else None
     except InvalidEventId:
@@ -59,9 +61,10 @@ def _position(scope: Scope) -> EventId | None:
 
 
 async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
-    """The answer to somebody who is back, and how to hold it; None if Django has to be asked."""
-    opened, position = worker.guard.memory.recall(visit.request), visit.position
-    if opened is None or position is None or not worker.hub.remembers(position):
+    """The answer to who asks for the same again, and how to hold it; None if Django has to be
+    asked."""
+    opened = worker.guard.memory.recall(visit.request)
+    if opened is None or not _can_follow(worker.hub, visit):
         return None
     try:
         about = About.of("sse", opened.channels, [opened.grant])
@@ -76,7 +79,9 @@ async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
     if not here or worker.guard.memory.recall(visit.request) is not opened:
         worker.slots.give_back(taken.slot)
         return None
-    meters.count(meters.RESUMED.slot("sse"))
+    if visit.resumes:
+        meters.count(meters.RESUMED.slot("sse"))
+    position = visit.position or worker.hub.position
     start = sse.stream_open(position, jittered(settings.RETRY))
     hold = Hold(
         opened.channels,
@@ -87,3 +92,10 @@ async def reopen(worker: Worker, visit: Visit) -> tuple[Response, Hold] | None:
         opened.member,
     )
     return Response(200, list(opened.headers), start), hold
+
+
+def _can_follow(hub: Hub, visit: Visit) -> bool:
+    """Whether the hub has everything that a visitor has yet to be told."""
+    if not visit.resumes:
+        return True
+    return visit.position is not None and hub.remembers(visit.position)

@@ -11,7 +11,7 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 
 from api.wsgi import application as django
-from realtime import guard, models, rights, sequencer
+from realtime import guard, log, models, rights, sequencer
 from realtime.asgi import RealtimeApplication
 from realtime.eventstream import EventStream
 from realtime.grants import Grant
@@ -162,7 +162,47 @@ def test_another_request_is_another_question(channel, token, other):
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("position", ["", "nonsense", "1-nonsense"])
+def test_who_asks_for_the_same_while_it_is_open_begins_with_what_comes_now(channel, token):
+    async def main():
+        async with running(channel, token) as site:
+            worker = site.application._worker
+            first = asyncio.ensure_future(site.visit(until=b"event: enough"))
+            await until(lambda: len(worker.hub))
+            await in_thread(trigger, channel, "note", 1)
+            _, start = await site.visit()
+            assert start == str(worker.hub.position) == str(await asyncio.to_thread(log_head))
+            assert len(site.asked) == 1
+            await in_thread(trigger, channel, "enough", 1)
+            await first
+
+    asyncio.run(main())
+
+
+def log_head():
+    try:
+        return log.head()
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.parametrize("end", [
+    lambda watch, one: watch.expel(one),
+    lambda watch, one: watch._forbid(one, *one.grants, frozenset(one.channels)),
+], ids=["expelled", "forbidden"])  # fmt: skip
+def test_an_open_stream_that_loses_its_right_leaves_nothing_to_remember(channel, token, end):
+    async def main():
+        async with running(channel, token) as site:
+            worker = site.application._worker
+            first = asyncio.ensure_future(site.visit(until=b"event: stream-error"))
+            await until(lambda: len(site.memory))
+            end(worker.guard, *worker.hub)
+            assert not len(site.memory)
+            await first
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("position", ["nonsense", "1-nonsense"])
 def test_who_comes_from_nowhere_is_asked_for_by_django(channel, token, position):
     async def main():
         async with running(channel, token) as site:
