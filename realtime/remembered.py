@@ -48,8 +48,10 @@ class Memory:
         return len(self._opened)
 
     def remember(self, request: Hashable, opened: Opened) -> None:
-        """Keeps an opening for a while."""
-        self._forget(request)
+        """Keeps an opening for a while; one that is known already stays the same object: whoever
+        has it and finds it again knows that it was never forgotten."""
+        known = self._forget(request)
+        opened = known if known == opened else opened
         self._opened[request] = self._clock() + _SECONDS, opened
         for channel in opened.channels:
             self._by_channel.setdefault(channel, set()).add(request)
@@ -102,10 +104,12 @@ class Memory:
                 return
             self._forget(oldest)
 
-    def _forget(self, request: Hashable) -> None:
-        found = self._opened.pop(request, None)
-        for channel in found[1].channels if found else ():
+    def _forget(self, request: Hashable) -> Opened | None:
+        if (found := self._opened.pop(request, None)) is None:
+            return None
+        for channel in found[1].channels:
             requests = self._by_channel[channel]
             requests.discard(request)
             if not requests:
                 del self._by_channel[channel]
+        return found[1]

@@ -26,6 +26,17 @@ def opened(*channels, grant="grant"):
     return Opened(channels, grant, ((b"vary", b"Accept"),))
 
 
+def test_what_is_remembered_again_is_the_same_unless_it_was_forgotten(memory):
+    memory.remember("a", opened("x"))
+    first = memory.recall("a")
+    memory.remember("a", opened("x"))
+    assert memory.recall("a") is first
+    memory.forget_channels(["x"])
+    memory.remember("a", opened("x"))
+    assert memory.recall("a") is not first
+    assert memory.recall("a") == first
+
+
 def test_the_same_request_is_recalled_as_often_as_it_comes(memory):
     memory.remember("a", opened("x", "y"))
     assert memory.recall("a") == memory.recall("a") == opened("x", "y")
