@@ -64,15 +64,15 @@ class Attending(Subscriber[bytes]):
         self._known[channel] = snapshot.version
         self.write(encode(snapshot.listed(channel)))
 
-    def replay(self, event: Event) -> None:
-        """Writes an event, unless it tells of what was shown already."""
+    def wants(self, event: Event) -> bool:
+        """Whether an event does not tell of what was shown already."""
         known = self._known.get(event.channel)
         if known is not None and (number := version(event)) is not None:
             if not isinstance(known, int):
                 known.append(event)
             elif number <= known:
-                return
-        super().replay(event)
+                return False
+        return super().wants(event)
 
 
 class Attendance:

@@ -7,6 +7,7 @@ another thread. All of its methods are synchronous, so that what they do togethe
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, KeysView
+from typing import Protocol
 
 from realtime import meters
 from realtime.events import Batch, Event, EventId
@@ -22,10 +23,37 @@ def _ignored(channel: str, subscriber: AnySubscriber, begins: bool) -> None:
     """Nobody wants to know."""
 
 
-class Hub:
-    """Hands each event, in the log's order, to the subscribers of its channel."""
+class Spread(Protocol):
+    """How subscribers are told of an event."""
 
-    def __init__(self, position: EventId, ring: int = 4096) -> None:
+    def tell(self, event: Event, subscribers: list[AnySubscriber]) -> None:
+        """Delivers an event, now or a little later; one event after the other."""
+
+    def settle(self) -> None:
+        """Delivers now what was put off."""
+
+
+class AtOnce:
+    """Nothing is put off."""
+
+    def tell(self, event: Event, subscribers: list[AnySubscriber]) -> None:
+        """Delivers an event."""
+        for subscriber in subscribers:
+            subscriber.deliver(event)
+
+    def settle(self) -> None:
+        """There is nothing to deliver."""
+
+
+class Hub:
+    """Hands each event, in the log's order, to the subscribers of its channel.
+
+    A `spread` may put that off; but everything that looks at subscribers, or changes what they
+    are subscribed to, finds them told of all events that were dispatched.
+    """
+
+    def __init__(self, position: EventId, ring: int = 4096, spread: Spread | None = None) -> None:
+        self._spread = spread or AtOnce()
         self.position = position
         """The newest event that was dispatched."""
         self._ring: deque[Event] = deque(maxlen=ring)
@@ -47,10 +75,12 @@ class Hub:
         return subscriber in self._all
 
     def __iter__(self) -> Iterator[AnySubscriber]:
+        self._spread.settle()
         return iter(list(self._all))
 
     def subscribed(self, channel: str) -> list[AnySubscriber]:
         """The subscribers of a channel."""
+        self._spread.settle()
         return list(self._subscribers.get(channel, ()))
 
     @property
@@ -74,6 +104,7 @@ class Hub:
         missed = self.since(subscription.position)
         if missed is None:
             return False
+        self._spread.settle()
         self.attach(subscriber)
         for channel in channels:
             subscriber.channels[channel] = subscription
@@ -88,12 +119,14 @@ class Hub:
         """Forgets a subscriber; safe to repeat."""
         if subscriber not in self._all:
             return
+        self._spread.settle()
         del self._all[subscriber]
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
 
     def drop(self, subscriber: AnySubscriber, channels: Collection[str]) -> None:
         """Ends the subscriptions of one subscriber to some of its channels."""
+        self._spread.settle()
         for channel in subscriber.channels.keys() & channels:
             del subscriber.channels[channel]
             self._leave(subscriber, channel)
@@ -101,6 +134,7 @@ class Hub:
     def is_level(self, subscriber: AnySubscriber) -> bool:
         """Whether a subscriber has got everything on its channels up to the hub's position, and
         nothing after it."""
+        self._spread.settle()
         seq = self.position.seq
         held = set(subscriber.channels.values())
         return subscriber in self._all and all(one.position.seq <= seq for one in held)
@@ -140,6 +174,7 @@ class Hub:
 
     def restart(self, position: EventId) -> None:
         """Goes on from another position of the log, or of another log, with nothing remembered."""
+        self._spread.settle()
         self._ring.clear()
         self._early.clear()
         self.position = self._before_ring = position
@@ -157,8 +192,7 @@ class Hub:
     def _deliver(self, event: Event) -> None:
         subscribers = self.subscribed(event.channel)
         meters.values[_DELIVERED] += len(subscribers)
-        for subscriber in subscribers:
-            subscriber.deliver(event)
+        self._spread.tell(event, subscribers)
 
     def since(self, position: EventId) -> list[Event] | None:
         """The events after `position`, of all channels; None if that is not remembered any more."""

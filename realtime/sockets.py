@@ -47,13 +47,11 @@ class Socket(Subscriber[str]):
 
     encode = staticmethod(frames.encode)
 
-    def replay(self, event: Event) -> None:
-        """Writes an event, unless the client knows it, or has caused it itself."""
+    def wants(self, event: Event) -> bool:
+        """Whether the client neither knows an event, nor has caused it itself."""
         if event.exclude and event.exclude == self.socket_id:
-            return
-        if self.versions and self._knows(event):
-            return
-        self.write(self.encode(event))
+            return False
+        return not (self.versions and self._knows(event))
 
     def _knows(self, event: Event) -> bool:
         known = self.versions.get(event.channel)

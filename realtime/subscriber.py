@@ -5,11 +5,22 @@ It knows neither Django nor sockets, and belongs to one event loop.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from realtime.events import Event, EventId
 
 Frame = TypeVar("Frame", bytes, str)
+
+
+class Outlet(Protocol):
+    """Where a subscriber's frames go, if something may go there at once."""
+
+    def encode(self, frames: list[Any]) -> bytes:
+        """Frames as the connection carries them. The same for all connections of its kind."""
+
+    def send(self, data: bytes) -> bool:
+        """Sends at once what was encoded; False, and does nothing, if something else has to go
+        before it."""
 
 
 class Subscription:
@@ -42,6 +53,7 @@ class Subscriber(ABC, Generic[Frame]):
         "ended",
         "ending",
         "frames",
+        "outlet",
         "request_id",
         "size",
         "slot",
@@ -49,8 +61,14 @@ class Subscriber(ABC, Generic[Frame]):
         "stalled_since",
     )
 
+    is_choosy: ClassVar[bool] = False
+    """Whether `wants` has to be asked."""
+
     lasts: ClassVar[bool] = True
     """Whether its subscriptions count among those of their channels."""
+
+    def __init_subclass__(cls) -> None:
+        cls.is_choosy = cls.wants is not Subscriber.wants
 
     def __init__(self, *, limit: int = 256 * 1024, socket_id: str = "") -> None:
         self.channels: dict[str, Subscription] = {}
@@ -67,6 +85,7 @@ class Subscriber(ABC, Generic[Frame]):
         """Why this side has ended it: one of `meters.ENDINGS`."""
         self.cut = False
         """Whether the buffer overflowed: the connection is to be closed without another word."""
+        self.outlet: Outlet | None = None
         self.stalled_since: float | None = None
         """Since when the transport has not taken what it was given."""
         self._limit = limit
@@ -128,16 +147,27 @@ class Subscriber(ABC, Generic[Frame]):
 
     def deliver(self, event: Event) -> None:
         """Writes an event of one of its channels, unless the subscriber has got it already."""
+        if self.accepts(event):
+            self.replay(event)
+
+    def accepts(self, event: Event) -> bool:
+        """Whether the subscriber has yet to get an event of one of its channels; from now on, it
+        has got it."""
         if (position := event.id) is not None:
             subscription = self.channels[event.channel]
             if position.seq <= subscription.position.seq:
-                return
+                return False
             subscription.position = position
-        self.replay(event)
+        return True
 
     def replay(self, event: Event) -> None:
         """Writes an event of one of its channels, unless the connection has no use for it."""
-        self.write(self.encode(event))
+        if self.wants(event):
+            self.write(self.encode(event))
+
+    def wants(self, event: Event) -> bool:
+        """Whether the connection has a use for an event of one of its channels."""
+        return True
 
     def write(self, frame: Frame) -> None:
         """Appends a frame to the buffer; a reader that leaves too much unread is cut off."""

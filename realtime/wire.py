@@ -54,6 +54,11 @@ class Flusher:
         self._loop = asyncio.get_running_loop()
         self._due: deque[Wire[Any]] = deque()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is due."""
+        return bool(self._due)
+
     def time(self) -> float:
         """The loop's time, in seconds."""
         return self._loop.time()
@@ -73,11 +78,6 @@ class Flusher:
                 try:
                     wire.flush(encoded)
                 except Exception:
-                    # What goes wrong with one connection must not be the end of all others.
-                    logger.exception(
-                        "A connection can't be written to, and is broken off",
-                        extra={"request_id": wire.request_id},
-                    )
                     wire.fail()
             if due and self._loop.time() > end:
                 self._loop.call_soon(self._flush)
@@ -106,6 +106,7 @@ class Wire(ABC, Generic[Frame]):
             return None
         self._transport = loan.transport
         self._subscriber.on_write(self._wake)
+        self._subscriber.outlet = self
         self._wake()
         return loan.give_back
 
@@ -123,13 +124,13 @@ class Wire(ABC, Generic[Frame]):
             self._flushed = self._flushed or asyncio.get_running_loop().create_future()
             await self._flushed
 
-    @property
-    def request_id(self) -> str:
-        """Of the request that the connection was opened by."""
-        return self._subscriber.request_id
-
     def fail(self) -> None:
-        """Breaks off a connection that can't be written to."""
+        """Breaks off a connection because of the error that is being handled: what goes wrong with
+        one must not be the end of all others."""
+        logger.exception(
+            "A connection can't be written to, and is broken off",
+            extra={"request_id": self._subscriber.request_id},
+        )
         self._subscriber.ending = self._subscriber.ending or "error"
         self.abort()
 
@@ -150,6 +151,20 @@ class Wire(ABC, Generic[Frame]):
         self._blocked = False
         self._subscriber.stalled_since = None
         self._wake()
+
+    # As of an outlet
+
+    def send(self, data: bytes) -> bool:
+        """Sends at once, unless something has to go before it."""
+        transport = self._transport
+        # What waits, or has ended, is due; or it waits because the transport is blocked.
+        if self._due or self._blocked or transport is None or transport.is_closing():
+            return False
+        try:
+            transport.write(data)
+        except Exception:
+            self.fail()
+        return True
 
     # As of the flusher
 

@@ -17,6 +17,7 @@ from realtime.conf import settings
 from realtime.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
+from realtime.fanout import FanOut
 from realtime.feeder import Feeders
 from realtime.guard import Guard
 from realtime.hub import Hub, jittered
@@ -64,7 +65,8 @@ class Worker:
     async def start(self) -> None:
         """Begins to deliver; returns once streams may be opened. Waits for a database that can't be
         reached; raises `DatabaseUnfit` if waiting won't help."""
-        self.hub = Hub(await readiness.position(self._checks), settings.RING)
+        position = await readiness.position(self._checks)
+        self.hub = Hub(position, settings.RING, FanOut(self.flusher))
         self.guard = Guard(self.hub, self._checks, self._look)
         logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
         listening = asyncio.Event()

@@ -306,3 +306,17 @@ def test_most_servers_lend_nothing(scope):
 
 def test_some_servers_lend_their_connections():
     assert lender({"extensions": {EXTENSION: len}}) is len
+
+
+def test_nothing_is_sent_past_what_is_due():
+    async def main():
+        transport = Transport()
+        subscriber = stream(Flusher(), transport)
+        await turns()
+        assert subscriber.outlet.send(b"first ")
+        subscriber.write(b"x")
+        assert not subscriber.outlet.send(b"second ")
+        await turns()
+        assert transport.writes == [b"first ", b"1\r\nx\r\n"]
+
+    run(main)
