@@ -1,9 +1,12 @@
 """gunicorn's settings, and our connections."""
 
+import gc
 import runpy
 from unittest.mock import Mock
 
-from realtime.gunicorn import Connection
+from gunicorn.workers.gasgi import ASGIWorker
+
+from realtime.gunicorn import Connection, Worker
 from tests.servers import ROOT
 
 
@@ -25,3 +28,12 @@ def test_nothing_is_read_from_a_client_that_takes_nothing():
     connection.transport.resume_reading.assert_not_called()
     connection.resume_writing()
     connection.transport.resume_reading.assert_called_once_with()
+
+
+def test_what_is_loaded_is_not_looked_through_for_garbage_again(monkeypatch):
+    monkeypatch.setattr(ASGIWorker, "load_wsgi", lambda self: None)
+    try:
+        Worker.__new__(Worker).load_wsgi()
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()
