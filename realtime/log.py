@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from django.db import connections, router, transaction
 from django.db.models import Subquery
@@ -31,15 +30,6 @@ from realtime.exceptions import PositionLost
 from realtime.locks import limit_pauses
 
 _BATCH = 1000
-
-_ADDRESS = {
-    "dbname": "NAME",
-    "user": "USER",
-    "password": "PASSWORD",
-    "host": "HOST",
-    "port": "PORT",
-}
-_LIBPQ_OPTIONS = ("service", "passfile", "sslmode", "sslcert", "sslkey", "sslrootcert")
 
 # Works on PostgreSQL and SQLite alike. The subquery is materialised before any row is changed.
 _NUMBER = """
@@ -129,27 +119,6 @@ def _advance(cursor: Any, alias: str, count: int) -> EventId:
     cursor.execute(_NEWEST)
     seq, nonce = cursor.fetchone()
     return EventId(seq - count, nonce)
-
-
-def address() -> str:
-    """The URL at which the log's database takes NOTIFY and LISTEN, empty if it is another kind."""
-    connection = connections[database()]
-    if connection.vendor != "postgresql":
-        return ""
-    parameters = connection.settings_dict
-    query = {name: parameters[key] for name, key in _ADDRESS.items() if parameters[key]}
-    options = {
-        name: value for name, value in parameters["OPTIONS"].items() if name in _LIBPQ_OPTIONS
-    }
-    return f"postgresql://?{urlencode(query | options)}"
-
-
-def describe() -> str:
-    """Which database holds the log; without its password."""
-    connection = connections[database()]
-    parameters = connection.settings_dict
-    where = f" at {parameters['HOST']}" if parameters["HOST"] else ""
-    return f"{connection.display_name}, {parameters['NAME']}{where}"
 
 
 def waits() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from realtime import log
+from realtime import location, log
 from realtime.connections import with_connection
 from realtime.events import EventId
 from realtime.exceptions import DatabaseUnfit
@@ -55,7 +55,7 @@ def _reach(connection: Any) -> None:
     # Past the pool, whose errors only say that no connection came in time, and not why.
     if connection.vendor == "postgresql":
         with connection.wrap_database_errors:
-            connection.Database.connect(log.address(), connect_timeout=_TIMEOUT).close()
+            connection.Database.connect(location.address(), connect_timeout=_TIMEOUT).close()
 
 
 def _require_migrations(connection: Any) -> None:

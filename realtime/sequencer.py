@@ -9,7 +9,7 @@ from django.core import mail
 from django.db import DatabaseError, InterfaceError, connections
 from django.utils.crypto import salted_hmac
 
-from realtime import brokers, failpoints, log
+from realtime import brokers, failpoints, location, log
 from realtime.brokers import Broker
 from realtime.conf import settings
 from realtime.connections import hurried
@@ -29,7 +29,9 @@ def broker() -> Broker:
     these, and a database that one of our connections was left to could not be dropped."""
     # Projects that share a server don't hear each other: their keys differ.
     topic = f"realtime:{salted_hmac('realtime.broker', 'topic').hexdigest()[:16]}"
-    return brokers.connect(settings.BROKER_URL or ("" if _are_tests() else log.address()), topic)
+    return brokers.connect(
+        settings.BROKER_URL or ("" if _are_tests() else location.address()), topic
+    )
 
 
 def _are_tests() -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import evictions, log, meters, readiness, rights, sequencer
+from realtime import evictions, location, log, meters, readiness, rights, sequencer
 from realtime.books import Books
 from realtime.conf import settings
 from realtime.connections import with_connection
@@ -68,7 +68,7 @@ class Worker:
         position = await readiness.position(self._checks)
         self.hub = Hub(position, settings.RING, FanOut(self.flusher))
         self.guard = Guard(self.hub, self._checks, self._look)
-        logger.info("Database: %s. Broker: %s.", log.describe(), sequencer.broker().describe())
+        logger.info("Database: %s. Broker: %s.", location.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (
             self._listen(listening),

@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from realtime import log
+from realtime import location, log
 from realtime.conf import settings
 from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
 
@@ -23,7 +23,7 @@ def examine() -> Iterator[Finding]:
     connection = connections[log.database()]
     connection.ensure_connection()
     version = ".".join(map(str, connection.get_database_version()))
-    yield Finding(OK, "database", f"{log.describe()}; version {version}.")
+    yield Finding(OK, "database", f"{location.describe()}; version {version}.")
     yield from _migrations(connection)
     if connection.vendor == "postgresql":
         yield from _postgres(connection)
