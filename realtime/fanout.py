@@ -53,7 +53,7 @@ class FanOut:
         event, end, encoded = self._event, self._loop.time() + _TURN, self._encoded
         while some := list(islice(self._rest, _STEP)):
             for subscriber in some:
-                # Spelt out, for each call here is made millions of times: what `deliver` does.
+                # What `deliver` does, spelt out: each call here is made millions of times.
                 if not subscriber.accepts(event):
                     continue
                 if subscriber.is_choosy and not subscriber.wants(event):

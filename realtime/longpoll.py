@@ -36,10 +36,10 @@ class Poll(Subscriber[str]):
     def encode(self, event: Event) -> str:
         return polls.encode(event)
 
-    def deliver(self, event: Event) -> None:
-        # What is in no log has no place in a page: who asks again would not find it there.
-        if event.id is not None:
-            super().deliver(event)
+    def wants(self, event: Event) -> bool:
+        """Whether it has a place in a page: who asks again would not find there what is in no
+        log."""
+        return event.id is not None
 
     def forbid(self, channels: list[str]) -> None:
         self.refused = True

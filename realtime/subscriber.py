@@ -5,7 +5,7 @@ It knows neither Django nor sockets, and belongs to one event loop.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, final
 
 from realtime.events import Event, EventId
 
@@ -145,11 +145,13 @@ class Subscriber(ABC, Generic[Frame]):
         """Sets what is called whenever there is something to take, or the end came."""
         self._wake = wake
 
+    @final
     def deliver(self, event: Event) -> None:
         """Writes an event of one of its channels, unless the subscriber has got it already."""
         if self.accepts(event):
             self.replay(event)
 
+    @final
     def accepts(self, event: Event) -> bool:
         """Whether the subscriber has yet to get an event of one of its channels; from now on, it
         has got it."""
@@ -160,6 +162,7 @@ class Subscriber(ABC, Generic[Frame]):
             subscription.position = position
         return True
 
+    @final
     def replay(self, event: Event) -> None:
         """Writes an event of one of its channels, unless the connection has no use for it."""
         if self.wants(event):
