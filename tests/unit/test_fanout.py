@@ -8,6 +8,7 @@ from realtime import fanout
 from realtime.events import Batch, Event, EventId
 from realtime.fanout import FanOut
 from realtime.hub import Hub
+from realtime.longpoll import Poll
 from realtime.sockets import Socket, SocketWire
 from realtime.subscriber import Subscription
 from realtime.wire import Flusher
@@ -246,5 +247,22 @@ def test_events_are_told_one_after_the_other(run):
         spread.tell(event(2), site.streams)
         await turns()
         assert site.got() == [numbers([1, 2])]
+
+    run(main())
+
+
+def test_a_poll_is_not_answered_by_what_is_in_no_log(run):
+    async def main():
+        site = Site(count=1)
+        poll = Poll()
+        site.hub.subscribe(poll, ["a"], Subscription(at(0)))
+        await turns()
+        site.hub.broadcast(Event("a", "client-typing", "0"))
+        await turns()
+        assert poll.frames == []
+        site.publish(1)
+        await turns()
+        assert len(poll.frames) == 1
+        assert len(site.transports[0].writes) == 2
 
     run(main())
