@@ -1,4 +1,4 @@
-"""What a feeder publishes to a proxy, round by round; tests/e2e/test_pushpin.py has a real one."""
+"""What a feeder publishes to a proxy, round by round; tests/e2e/pushpin/ has a real one."""
 
 import json
 

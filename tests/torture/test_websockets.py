@@ -17,7 +17,7 @@ from tests.torture.report import record
 from tests.websockets import ENVIRON, Client
 
 COMMAND = 'make torture ARGS="-k test_websockets"'
-QUICK = "tests/e2e/test_websockets.py"
+QUICK = "tests/e2e/websockets/test_connecting.py"
 GOAL = 5.0
 ROUNDS = 10
 SOCKETS = 6
@@ -102,7 +102,7 @@ def test_ended_rights_end_subscriptions_and_sign_ins_end_connections(servers):
         f" closed by {dict(codes_seen)}",
         goal="unsubscribed, or 4009, within 5 s; nothing later",
         command=COMMAND,
-        quick=QUICK,
+        quick="tests/e2e/websockets/test_rights.py",
     )
     assert max(delays) <= GOAL
     assert late == 0
