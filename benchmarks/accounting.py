@@ -1,7 +1,7 @@
 """What processes have cost, by the operating system's accounting."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -15,6 +15,19 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / _TICKS
+
+
+class CpuClock:
+    """The CPU time of processes from now on."""
+
+    def __init__(self, pids: Callable[[], Iterable[int]]) -> None:
+        """`pids` answers which they are."""
+        self._pids = pids
+        self._begin = cpu_seconds(pids())
+
+    def seconds(self) -> float:
+        """User and system time since."""
+        return cpu_seconds(self._pids()) - self._begin
 
 
 def memory_bytes(pids: Iterable[int]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benchmarks.accounting import cpu_seconds, memory_bytes
+from benchmarks.accounting import CpuClock, memory_bytes
 from benchmarks.load import Load, Report
 from benchmarks.peers.base import Peer
 
@@ -57,7 +57,7 @@ class Delivery:
 def deliver(audience: Audience, rounds: int, together: int) -> Delivery:
     """Sends `together` events to all and waits until all have them, again and again."""
     peer, load = audience.peer, audience.load
-    begin, client = cpu_seconds(peer.pids()), load.count().cpu
+    clock, client = CpuClock(peer.pids), load.count().cpu
     seconds = 0.0
     for number in range(1, rounds + 1):
         moment = time.monotonic()
@@ -67,5 +67,4 @@ def deliver(audience: Audience, rounds: int, together: int) -> Delivery:
     expected = rounds * together * audience.streams
     if last.events < expected:
         raise RuntimeError(f"{peer.name}: {last.events} deliveries, not {expected}")
-    cpu = cpu_seconds(peer.pids()) - begin
-    return Delivery(last.events, last.bytes, seconds, cpu, last.cpu - client)
+    return Delivery(last.events, last.bytes, seconds, clock.seconds(), last.cpu - client)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
-from benchmarks.accounting import cpu_seconds, memory_bytes
+from benchmarks.accounting import CpuClock, memory_bytes
 from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
 from benchmarks.load import Load
@@ -66,9 +66,9 @@ def _measure(servers: Sequence[Peer]) -> dict[str, float]:
             raise RuntimeError(f"{failed} streams could not be opened")
         seconds = time.monotonic() - begin
         memory = memory_bytes(pids) - memory
-        cpu = cpu_seconds(pids)
+        clock = CpuClock(lambda: pids)
         delays = [_tell(servers, loads, pool, each) for _ in range(EVENTS)]
-        cpu = cpu_seconds(pids) - cpu
+        cpu = clock.seconds()
     return {
         "seconds": sorted(delays)[EVENTS // 2],
         "cpu_us": cpu * 1e6 / (EVENTS * STREAMS),

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from benchmarks.accounting import cpu_seconds
+from benchmarks.accounting import CpuClock
 from benchmarks.data import Column, Figure, Plot, Row
 from benchmarks.figures import Scale
 from benchmarks.load import Load
@@ -94,12 +94,12 @@ def subscribers(scale: Scale) -> list[Figure]:
 
 def _events(peer: Ours | Plain, load: Load, size: int) -> dict[str, float]:
     load.count()
-    cpu, seconds = cpu_seconds(peer.pids()), 0.0
+    clock, seconds = CpuClock(peer.pids), 0.0
     for number in range(EVENTS):
         begin = time.monotonic()
         peer.publish()
         seconds += load.wait((number + 1) * size).last - begin
-    cpu = cpu_seconds(peer.pids()) - cpu
+    cpu = clock.seconds()
     return {"cpu_us": cpu * 1e6 / (EVENTS * size), "milliseconds": seconds * 1000 / EVENTS}
 
 
@@ -155,10 +155,10 @@ def _multiplexed() -> Row:
 def _told(peer: Lists, load: Load, names: list[str], each: int) -> dict[str, float]:
     """What it costs to send an event to each of these channels, of `each` streams."""
     load.count()
-    cpu, begin = cpu_seconds(peer.pids()), time.monotonic()
+    clock, begin = CpuClock(peer.pids), time.monotonic()
     peer.tell(names)
     seen = load.wait(len(names) * each, 300)
-    cpu = cpu_seconds(peer.pids()) - cpu
+    cpu = clock.seconds()
     if seen.events != len(names) * each:
         raise RuntimeError(f"{seen.events} deliveries, not {len(names) * each}")
     return {
@@ -209,7 +209,7 @@ def _rested(load: Load) -> Iterator[None]:
 
 def _paced(peer: Ours, load: Load, rate: int, streams: int) -> dict[str, float]:
     together, requests = max(1, rate // 20), int(20 * SECONDS)
-    cpu, begin = cpu_seconds(peer.pids()), time.monotonic()
+    clock, begin = CpuClock(peer.pids), time.monotonic()
     for number in range(requests):
         time.sleep(max(0.0, begin + number / 20 - time.monotonic()))
         peer.publish_many(together)
@@ -219,5 +219,5 @@ def _paced(peer: Ours, load: Load, rate: int, streams: int) -> dict[str, float]:
         "delivered": seen.events / streams / seconds,
         "p50": seen.p50_ms,
         "p99": seen.p99_ms,
-        "cores": (cpu_seconds(peer.pids()) - cpu) / seconds,
+        "cores": clock.seconds() / seconds,
     }

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 
 from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
@@ -14,6 +15,7 @@ from benchmarks.peers.ours import ByPlainWorker, ByUvicorn, Ours, OverWebSocket
 from benchmarks.peers.plain import Plain
 from benchmarks.peers.projects import Channels, EventStream, StoredEventStream
 
+OURS = Ours.name
 COMMAND = "python -m benchmarks fanout"
 MAIN: tuple[type[Peer], ...] = (Ours, OverWebSocket, Plain, Nchan, Node)
 """Measured in each round."""
@@ -68,82 +70,94 @@ def _has_turn(kind: type[Peer], number: int, scale: Scale) -> bool:
 
 def figures(rows: list[Row], missing: dict[str, str], streams: int) -> list[Figure]:
     """What was measured, as tables."""
-    ours, plain, nchan = Ours.name, Plain.name, Nchan.name
-    eventstream, channels = EventStream.name, Channels.name
-    crowd = f"{streams:,} streams of one channel, one worker"
+    tables = Tables(rows, missing, streams)
+    return [_deliveries(tables), _bursts(tables), _memory(tables), _openings(tables)]
 
-    def figure(name: str, title: str, how: str, columns: list[Column], goals: list[Goal]) -> Figure:
-        """Of the rows that have its first column."""
-        shown = [row for row in rows if columns[0].key in row.samples]
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Makes tables of what was measured of servers with so many streams."""
+
+    rows: list[Row]
+    missing: dict[str, str]
+    streams: int
+
+    @property
+    def crowd(self) -> str:
+        """Who listened, in words."""
+        return f"{self.streams:,} streams of one channel, one worker"
+
+    def of(self, columns: list[Column], name: str, title: str, how: str, *goals: Goal) -> Figure:
+        """A table of the rows that have its first column, which is plotted."""
+        shown = [row for row in self.rows if columns[0].key in row.samples]
         plots = [Plot(columns[0].key, logarithmic=name == "fanout")]
-        return Figure(name, title, how, COMMAND, columns, shown, goals, plots, dict(missing))
+        missing = dict(self.missing)
+        return Figure(name, title, how, COMMAND, columns, shown, list(goals), plots, missing)
 
-    return [
-        figure(
-            "fanout",
-            "Server CPU for each delivery",
-            f"{crowd}; events of 150 bytes, one at a time, the next when all have the last."
-            " User and system time of all of the server's processes, by the kernel's accounting;"
-            " publishing included.",
-            [
-                Column("cpu_us", "µs of CPU a delivery", 2),
-                Column("rate", "deliveries/s", 0),
-                Column("bytes", "bytes on the wire", 0),
-                Column("client_us", "the load client's own µs", 2),
-            ],
-            [
-                Goal("this server / plain C", "cpu_us", ours, plain, most=1.25),
-                Goal("this server / nchan", "cpu_us", ours, nchan, most=1),
-                Goal("WebSocket / SSE", "cpu_us", OverWebSocket.name, ours, most=1),
-                Goal("django-eventstream / this server", "cpu_us", eventstream, ours, least=20),
-                Goal("Channels / this server", "cpu_us", channels, ours, least=20),
-            ],
-        ),
-        figure(
-            "bursts",
-            f"Bursts: {BURST} events at once",
-            f"{crowd}; from before they are sent until all have all of them. This server is sent"
-            " them by one request; the others get one request for each.",
-            [
-                Column("burst_rate", "deliveries/s", 0),
-                Column("burst_cpu_us", "µs of server CPU a delivery", 2),
-            ],
-            [Goal("this server / plain C", "burst_rate", ours, plain, least=3)],
-        ),
-        figure(
-            "memory",
-            "Memory of an idle stream",
-            f"{crowd}: what its processes have more (PSS) than with one stream. What the kernel"
-            " holds for sockets is not in it, and the same for all.",
-            [Column("kilobytes", "KB a stream", 2)],
-            [
-                Goal("this server, KB", "kilobytes", ours, most=8),
-                Goal("this server / nchan", "kilobytes", ours, nchan, most=1),
-            ],
-        ),
-        figure(
-            "openings",
-            "Opening streams",
-            f"{streams:,} new streams, 64 at a time, from connecting to the first event; then all"
-            f" connections break, {MISSED} events are sent where they can be made up for, and all"
-            " streams come back at the same moment, until each has everything.",
-            [
-                Column("opened", "opened/s", 0),
-                Column("open_p50_ms", "p50, ms", 0),
-                Column("open_p99_ms", "p99, ms", 0),
-                Column("resumed", "back/s", 0),
-                Column("back", "% back within a minute", 0),
-            ],
-            [
-                Goal("new: this server / django-eventstream", "opened", ours, eventstream, least=2),
-                Goal(
-                    "back: this server / new ones at django-eventstream",
-                    "resumed",
-                    ours,
-                    eventstream,
-                    other_column="opened",
-                    least=10,
-                ),
-            ],
-        ),
-    ]
+
+def _deliveries(tables: Tables) -> Figure:
+    return tables.of(
+        [
+            Column("cpu_us", "µs of CPU a delivery", 2),
+            Column("rate", "deliveries/s", 0),
+            Column("bytes", "bytes on the wire", 0),
+            Column("client_us", "the load client's own µs", 2),
+        ],
+        "fanout",
+        "Server CPU for each delivery",
+        f"{tables.crowd}; events of 150 bytes, one at a time, the next when all have the last."
+        " User and system time of all of the server's processes, by the kernel's accounting;"
+        " publishing included.",
+        Goal("this server / plain C", "cpu_us", OURS, Plain.name, most=1.25),
+        Goal("this server / nchan", "cpu_us", OURS, Nchan.name, most=1),
+        Goal("WebSocket / SSE", "cpu_us", OverWebSocket.name, OURS, most=1),
+        Goal("django-eventstream / this server", "cpu_us", EventStream.name, OURS, least=20),
+        Goal("Channels / this server", "cpu_us", Channels.name, OURS, least=20),
+    )
+
+
+def _bursts(tables: Tables) -> Figure:
+    return tables.of(
+        [
+            Column("burst_rate", "deliveries/s", 0),
+            Column("burst_cpu_us", "µs of server CPU a delivery", 2),
+        ],
+        "bursts",
+        f"Bursts: {BURST} events at once",
+        f"{tables.crowd}; from before they are sent until all have all of them. This server is"
+        " sent them by one request; the others get one request for each.",
+        Goal("this server / plain C", "burst_rate", OURS, Plain.name, least=3),
+    )
+
+
+def _memory(tables: Tables) -> Figure:
+    return tables.of(
+        [Column("kilobytes", "KB a stream", 2)],
+        "memory",
+        "Memory of an idle stream",
+        f"{tables.crowd}: what its processes have more (PSS) than with one stream. What the kernel"
+        " holds for sockets is not in it, and the same for all.",
+        Goal("this server, KB", "kilobytes", OURS, most=8),
+        Goal("this server / nchan", "kilobytes", OURS, Nchan.name, most=1),
+    )
+
+
+def _openings(tables: Tables) -> Figure:
+    new, back = "this server / django-eventstream", "this server / new ones at django-eventstream"
+    theirs = EventStream.name
+    return tables.of(
+        [
+            Column("opened", "opened/s", 0),
+            Column("open_p50_ms", "p50, ms", 0),
+            Column("open_p99_ms", "p99, ms", 0),
+            Column("resumed", "back/s", 0),
+            Column("back", "% back within a minute", 0),
+        ],
+        "openings",
+        "Opening streams",
+        f"{tables.streams:,} new streams, 64 at a time, from connecting to the first event; then"
+        f" all connections break, {MISSED} events are sent where they can be made up for, and all"
+        " streams come back at the same moment, until each has everything.",
+        Goal(f"new: {new}", "opened", OURS, theirs, least=2),
+        Goal(f"back: {back}", "resumed", OURS, theirs, other_column="opened", least=10),
+    )

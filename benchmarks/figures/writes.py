@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from benchmarks import wrk
-from benchmarks.accounting import cpu_seconds
+from benchmarks.accounting import CpuClock
 from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
 from benchmarks.peers.ours import Ours
@@ -62,9 +62,9 @@ def _rounds(scale: Scale) -> list[Row]:
 
 
 def _round(peer: Ours) -> dict[str, float]:
-    begin = cpu_seconds(peer.pids())
+    clock = CpuClock(peer.pids)
     rate = _posts(peer, SECONDS, 8)
-    cpu = cpu_seconds(peer.pids()) - begin
+    cpu = clock.seconds()
     return {
         "rate": rate,
         "cpu_ms": cpu * 1000 / (rate * SECONDS),
