@@ -3,7 +3,8 @@
 import { responseHead, streamEvent, utf8 } from "../sizes.js";
 
 const RETRY_LINE = "retry: 1000\n".length;
-const OTHERS = ["keep-alive", "stream-reset", "stream-error"];
+/** Also that the list was made may be told only now: an EventSource hears nothing that it has no name of. */
+const OTHERS = ["keep-alive", "stream-reset", "stream-error", "todo-list.created", "todo-item.created"];
 
 export class Events {
   #source = null;
