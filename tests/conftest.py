@@ -20,6 +20,7 @@ pytest_plugins = (
     "tests.rosters",
     "tests.websockets",
     "tests.own_project",
+    "tests.browser",
 )
 
 
@@ -49,6 +50,20 @@ def groceries(alice: Any) -> Any:
 
 
 @pytest.fixture
+def item(groceries: Any) -> Any:
+    """An item of that list."""
+    from todos.models import TodoItem
+
+    return TodoItem.objects.create(todo_list=groceries, text="Bread")
+
+
+@pytest.fixture
+def path(item: Any) -> str:
+    """The item's address."""
+    return f"/api/todo-items/{item.pk}/"
+
+
+@pytest.fixture
 def client_of() -> Any:
     """Makes REST clients that are logged in."""
 
@@ -58,6 +73,18 @@ def client_of() -> Any:
         return client
 
     return make
+
+
+@pytest.fixture
+def api(alice: Any, client_of: Any) -> APIClient:
+    """Alice's REST client."""
+    return client_of(alice)
+
+
+@pytest.fixture
+def bobs(bob: Any, client_of: Any) -> APIClient:
+    """Bob's."""
+    return client_of(bob)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

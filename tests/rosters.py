@@ -18,6 +18,7 @@ from realtime.events import Event, EventId
 from realtime.hub import Hub
 from realtime.members import Snapshot
 from realtime.subscriber import Subscriber, Subscription
+from tests.ports import wait_until
 
 QUICK = 0.2
 """Seconds between two renewals, here; a lease is three of them, as it is in earnest."""
@@ -125,6 +126,24 @@ class Site:
     def thaw(self) -> None:
         """Lets it go on."""
         self._thawed.set()
+
+
+def told(journal: Any) -> list[str]:
+    """The joins and leaves that have come since."""
+    return [f"{data['id']} {kind.split('.')[1]}" for kind, _, data in journal.told()]
+
+
+def waits_for(journal: Any, *events: str) -> None:
+    """Waits until it has been told exactly these joins and leaves."""
+    found: list[str] = []
+
+    def complete() -> bool:
+        found.extend(told(journal))
+        return len(found) >= len(events)
+
+    with suppress(AssertionError):
+        wait_until(complete, "them all")
+    assert found == list(events)
 
 
 @pytest.fixture

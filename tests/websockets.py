@@ -161,6 +161,13 @@ def backend_of(server: Server) -> pusher.Pusher:
     return pusher.Pusher(APP.id, APP.key, APP.secret, **place)
 
 
+@pytest.fixture
+def pusher_app(settings: Any) -> None:
+    """The same app in this process."""
+    for name, value in (("APP_ID", APP.id), ("KEY", APP.key), ("SECRET", APP.secret)):
+        setattr(settings, f"PUSHER_{name}", value)
+
+
 @pytest.fixture(scope="session")
 def app_server(make_shared_server: Callable[..., Server]) -> Server:
     """A server with an app, which many tests share: none may stop it."""

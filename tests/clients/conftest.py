@@ -1,14 +1,13 @@
 """One server for all of Pusher's clients, one Node, one Chromium."""
 
 import base64
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pusher
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 from pusher.requests import RequestsBackend
 
 from realtime.signatures import App
@@ -25,7 +24,6 @@ from tests.clients.client import (
 from tests.hooks import Hook
 from tests.servers import Server
 
-CHROMIUM = shutil.which("chromium")
 APP = {
     "PUSHER_APP_ID": "3",
     "PUSHER_KEY": "278d425bdf160c739803",
@@ -123,16 +121,10 @@ def connect(node: Node, pusher_server: Server, tokens: dict[str, str]) -> Connec
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Headless Chromium. (Of the module: while Playwright runs, this thread has an event loop.)"""
+def browser(browser: Browser) -> Browser:
+    """Headless Chromium, where there is what it is to load."""
     needs_node()
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    flags = ["--no-sandbox", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
+    return browser
 
 
 def serve_clients(context: BrowserContext) -> None:

@@ -1,35 +1,23 @@
-"""A real browser."""
+"""Databases, and people who look at a server's page by a real browser."""
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser import log_in
 from tests.servers import Server
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from tests.services import Postgres
 
 
-# Of the module and not of the session: while Playwright runs, this thread has a running event loop,
-# which neither Django's ORM nor asyncio.run() would bear.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def postgres_or_none(request: pytest.FixtureRequest) -> Postgres | None:
+    """What servers have their database on: SQLite, which is none, and PostgreSQL."""
+    if request.param == "sqlite":
+        return None
+    found: Postgres = request.getfixturevalue("postgres")
+    return found
 
 
 @pytest.fixture
@@ -40,12 +28,8 @@ def open_page(browser: Browser) -> Iterator[Any]:
     def open_as(server: Server, username: str, **options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        page = context.new_page()
-        page.goto(f"{server.url}/accounts/login/")
-        page.fill("input[name=username]", username)
-        page.fill("input[name=password]", "realtime")
-        page.click("button[type=submit]")
-        page.wait_for_url(f"{server.url}/")
+        page: Page = context.new_page()
+        log_in(page, server.url, username)
         return page
 
     yield open_as

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Route
 
+from tests.browser import log_in
 from tests.servers import DEADLINE, ROOT, Server, wait_until
 
 _FAILED = ("Failed to load resource", "htmx: htmx:sse:error")
@@ -171,11 +172,7 @@ class Kitchen:
         if username not in self._sessions:
             context = self.browser.new_context()
             page = context.new_page()
-            page.goto(f"{self.server.url}/accounts/login/")
-            page.fill("input[name=username]", username)
-            page.fill("input[name=password]", "realtime")
-            page.click("button[type=submit]")
-            page.wait_for_url(f"{self.server.url}/")
+            log_in(page, self.server.url, username)
             self._sessions[username] = context.storage_state()
             context.close()
         return self._sessions[username]

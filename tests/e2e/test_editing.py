@@ -10,20 +10,18 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.ports import wait_until
-from tests.servers import stop_all
+from tests.servers import cluster, stop_all
 from tests.streams import Stream
 
 LEASE = 3.0
 ROUNDS = 4
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def servers(request, make_server):
+@pytest.fixture(scope="module")
+def servers(make_server, postgres_or_none):
     """Two servers on one database; they may be killed and are started again."""
     environ = {"REALTIME_EDITING_LEASE": str(LEASE), "REALTIME_EDITING_RATE": "100000"}
-    postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
-    first = make_server(postgres, **environ)
-    found = [first, make_server(DATABASE_URL=first.environ["DATABASE_URL"], **environ)]
+    found = cluster(make_server, postgres_or_none, workers=1, **environ)
     yield found
     stop_all(found)
 

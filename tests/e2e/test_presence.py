@@ -12,14 +12,12 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from realtime.signatures import App
 from tests.hooks import Hook
 from tests.ports import DEADLINE, wait_until
-from tests.servers import stop_all
+from tests.servers import cluster, stop_all
 from tests.streams import Stream
+from tests.websockets import APP, ENVIRON
 
-APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
-ENVIRON = {"PUSHER_APP_ID": APP.id, "PUSHER_KEY": APP.key, "PUSHER_SECRET": APP.secret}
 CHANNEL = "presence-todo-list.1"
 SUBSCRIPTIONS = "SELECT * FROM realtime_occupancy"
 GONE = 6.0
@@ -34,13 +32,11 @@ def hook():
     receiver.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def servers(request, make_server, hook):
+@pytest.fixture(scope="module")
+def servers(make_server, postgres_or_none, hook):
     """Two servers on one database; they may be killed and are started again."""
     environ = ENVIRON | {"PUSHER_WEBHOOK_URLS": hook.url}
-    postgres = None if request.param == "sqlite" else request.getfixturevalue("postgres")
-    first = make_server(postgres, **environ)
-    found = [first, make_server(DATABASE_URL=first.environ["DATABASE_URL"], **environ)]
+    found = cluster(make_server, postgres_or_none, workers=1, **environ)
     yield found
     stop_all(found)
 

@@ -414,6 +414,17 @@ function queued(world, transport = "sse") {
   return new Realtime({ ...world.options(transport), queue: "tests" });
 }
 
+/** A world, a client whose writes wait in a queue that is empty, and its rows. */
+async function queuedRows() {
+  localStorage.clear();
+  const world = new World();
+  const client = queued(world);
+  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
+  await rows.subscribe();
+  await client.ready;
+  return { world, client, rows };
+}
+
 /** Lets the next writes through, but loses their answers; or loses all of them. */
 function losing(client, count, reaches) {
   const { fetch } = client.http;
@@ -428,12 +439,7 @@ function losing(client, count, reaches) {
 const writesOf = (world) => world.requests.filter(({ method, path }) => method !== "GET" && path.startsWith("rows/"));
 
 export async function answerLost(pruned) {
-  localStorage.clear();
-  const world = new World();
-  const client = queued(world);
-  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
-  await rows.subscribe();
-  await client.ready;
+  const { world, client, rows } = await queuedRows();
   losing(client, 1, true);
   world.intercept = ({ path, headers }) => (path === "events/" && headers.Accept !== "application/json" ? json(503, {}) : null);
   world.streams.forEach((stream) => stream.break());
@@ -448,12 +454,7 @@ export async function answerLost(pruned) {
 }
 
 export async function inOrder() {
-  localStorage.clear();
-  const world = new World();
-  const client = queued(world);
-  const rows = client.collection("rows", { params: { list: 1, ordering: "place,id" } });
-  await rows.subscribe();
-  await client.ready;
+  const { world, client, rows } = await queuedRows();
   losing(client, 1, false);
   rows.create({ list: 1, text: "a", place: 1 });
   await soon(() => client.outbox.waiting, "it to wait");

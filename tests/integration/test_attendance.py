@@ -15,6 +15,7 @@ from realtime.members import Snapshot
 from realtime.subscriber import Subscription
 from tests.integration.conftest import Journal
 from tests.ports import wait_until
+from tests.rosters import told, waits_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,16 +48,6 @@ class Kept(Attending):
 @pytest.fixture
 def journal(either_database):
     return Journal()
-
-
-def told(journal):
-    return [f"{data['id']} {kind.split('.')[1]}" for kind, _, data in journal.told()]
-
-
-def waits_for(journal, *events):
-    found = []
-    wait_until(lambda: len(found.__iadd__(told(journal))) >= len(events), f"{events}: {found}")
-    assert found == list(events)
 
 
 def opened(site, user_id, info=None, channels=(CHANNEL,)):

@@ -17,21 +17,6 @@ from todos.serializers import TodoItemSerializer
 OLD = '"old"'
 
 
-@pytest.fixture
-def api(alice, client_of):
-    return client_of(alice)
-
-
-@pytest.fixture
-def item(groceries):
-    return TodoItem.objects.create(todo_list=groceries, text="Bread")
-
-
-@pytest.fixture
-def path(item):
-    return f"/api/todo-items/{item.pk}/"
-
-
 @pytest.fixture(params=["todo-items", "todo-lists"])
 def any_path(request, item):
     """The address of an item, and that of a list."""

@@ -15,7 +15,7 @@ from realtime.exceptions import InvalidChannel, InvalidEvent, InvalidMember, Pre
 from realtime.triggers import trigger
 from tests.integration.conftest import Journal
 from tests.ports import wait_until
-from tests.rosters import QUICK
+from tests.rosters import QUICK, told, waits_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,23 +25,6 @@ CHANNEL = "presence-a"
 @pytest.fixture
 def journal(either_database):
     return Journal()
-
-
-def told(journal):
-    """The joins and leaves that have come since."""
-    return [f"{data['id']} {kind.split('.')[1]}" for kind, _, data in journal.told()]
-
-
-def waits_for(journal, *events):
-    """Waits until it has been told exactly these joins and leaves."""
-    found = []
-
-    def complete():
-        found.extend(told(journal))
-        return len(found) >= len(events)
-
-    wait_until(complete, f"{events}; there were {found}")
-    assert found == list(events)
 
 
 def leases_pass():

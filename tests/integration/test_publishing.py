@@ -31,11 +31,6 @@ def user_channel(user):
     return f"private-user.{user.pk}"
 
 
-@pytest.fixture
-def item(groceries):
-    return TodoItem.objects.create(todo_list=groceries, text="Bread")
-
-
 def test_creating_and_deleting_reach_the_list_and_its_owner(alice):
     journal = Journal()
     todo_list = TodoList.objects.create(name="x", owner=alice)

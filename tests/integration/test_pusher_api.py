@@ -21,15 +21,11 @@ from realtime.signatures import App, body_md5
 from realtime.testing import settle
 from tests.integration.conftest import Journal
 from tests.pushers import library
+from tests.websockets import APP
 
-APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
+pytestmark = pytest.mark.usefixtures("pusher_app")
+
 NONE = object()
-
-
-@pytest.fixture(autouse=True)
-def _app(settings):
-    for name, value in (("APP_ID", APP.id), ("KEY", APP.key), ("SECRET", APP.secret)):
-        setattr(settings, f"PUSHER_{name}", value)
 
 
 @pytest.fixture

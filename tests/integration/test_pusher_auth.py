@@ -13,18 +13,13 @@ import realtime
 from realtime import authorizations, profiles
 from realtime.exceptions import AlreadyRegistered
 from realtime.grants import users
-from realtime.signatures import App
 from tests.pushers import library
+from tests.websockets import APP
 
-APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
+pytestmark = pytest.mark.usefixtures("pusher_app")
+
 AUTH, USER_AUTH = "/pusher/auth", "/pusher/user-auth"
 FOREIGN = "https://evil.example"
-
-
-@pytest.fixture(autouse=True)
-def _app(settings):
-    for name, value in (("APP_ID", APP.id), ("KEY", APP.key), ("SECRET", APP.secret)):
-        setattr(settings, f"PUSHER_{name}", value)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from django.utils import timezone
 from realtime import leases, locks, models, quotas
 from realtime.leases import Lease
 from realtime.quotas import Quotas
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,13 +64,8 @@ def test_those_who_come_at_once_are_not_more_than_allowed(monkeypatch, either_da
         own = worker()
         for _ in range(5):
             taken.append(own.take("user 1", 7))
-        connections.close_all()
 
-    threads = [threading.Thread(target=open_some) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[open_some] * 4)
     assert len([id for id in taken if id]) == 7
     assert open_streams() == 7
 
@@ -80,13 +76,8 @@ def test_a_worker_that_begins_with_many_streams_at_once_counts_each_once():
     def open_some():
         for _ in range(3):
             one.hold(one.take("user 1", 100))
-        connections.close_all()
 
-    threads = [threading.Thread(target=open_some) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*[open_some] * 6)
     one.tell()
     assert open_streams() == 18
 

@@ -15,23 +15,8 @@ HUGE = "9" * 40
 
 
 @pytest.fixture
-def api(alice, client_of):
-    return client_of(alice)
-
-
-@pytest.fixture
-def bobs(bob, client_of):
-    return client_of(bob)
-
-
-@pytest.fixture
 def url(groceries):
     return f"/api/todo-lists/{groceries.pk}/"
-
-
-@pytest.fixture
-def item(groceries):
-    return TodoItem.objects.create(todo_list=groceries, text="Bread")
 
 
 def test_who_creates_a_list_owns_it(api, alice):

@@ -24,16 +24,6 @@ def held(monkeypatch):
     return models
 
 
-@pytest.fixture
-def api(alice, client_of):
-    return client_of(alice)
-
-
-@pytest.fixture
-def path(groceries):
-    return f"/api/todo-items/{TodoItem.objects.create(todo_list=groceries, text='Bread').pk}/"
-
-
 def test_a_change_holds_its_row_from_the_first_look_on(api, path, groceries, held):
     assert api.patch(path, {"done": True}).status_code == 200
     assert held == [TodoItem]

@@ -12,11 +12,6 @@ from todos.models import Membership, TodoItem, TodoList
 
 
 @pytest.fixture
-def item(groceries):
-    return TodoItem.objects.create(todo_list=groceries, text="Bread")
-
-
-@pytest.fixture
 def untouched(item):
     """A check that neither the row nor the log has changed."""
     journal, before = Journal(), TodoItem.objects.values().get(pk=item.pk)

@@ -11,17 +11,7 @@ from rest_framework.test import APIClient
 
 from api.headers import CHARSETS, ReadableHeaders
 from api.wsgi import application
-from todos.models import TodoItem, TodoList
-
-
-@pytest.fixture
-def api(alice, client_of):
-    return client_of(alice)
-
-
-@pytest.fixture
-def item(groceries):
-    return TodoItem.objects.create(todo_list=groceries, text="Bread")
+from todos.models import TodoList
 
 
 @pytest.fixture

@@ -6,16 +6,12 @@ import time
 import pytest
 
 from realtime import webhooks
-from realtime.signatures import App
 from tests.ports import free_port, wait_until
-
-APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")
+from tests.websockets import APP
 
 
 @pytest.fixture(autouse=True)
-def _app(settings, monkeypatch):
-    for name, value in (("APP_ID", APP.id), ("KEY", APP.key), ("SECRET", APP.secret)):
-        setattr(settings, f"PUSHER_{name}", value)
+def _hooks(pusher_app, settings, monkeypatch):
     settings.PUSHER_WEBHOOK_URLS = []
     monkeypatch.setattr(webhooks, "_FIRST_DELAY", 0.01)
     yield

@@ -214,14 +214,20 @@ def test_a_stream_that_has_ended_is_left_though_its_reader_takes_nothing():
     run(main)
 
 
+async def blocked():
+    """A WebSocket whose transport takes no more: transport, wire, socket, and what runs."""
+    transport = Transport(limit=10)
+    one = Socket(limit=1000, socket_id="1.1")
+    wire = SocketWire(Flusher(), one, transport.lend)
+    running = asyncio.create_task(wire.run())
+    await turns()
+    one.write("x" * 20)
+    return transport, wire, one, running
+
+
 def test_whoever_waited_for_a_websocket_may_have_given_up():
     async def main():
-        transport = Transport(limit=10)
-        one = Socket(limit=1000, socket_id="1.1")
-        wire = SocketWire(Flusher(), one, transport.lend)
-        running = asyncio.create_task(wire.run())
-        await turns()
-        one.write("x" * 20)
+        transport, wire, one, running = await blocked()
         waiting = asyncio.create_task(wire.flushed())
         await turns()
         waiting.cancel()
@@ -280,12 +286,7 @@ def test_messages_are_framed_as_rfc_6455_says(size, head):
 
 def test_who_has_much_to_write_to_a_websocket_waits_until_all_is_passed_on():
     async def main():
-        transport = Transport(limit=10)
-        one = Socket(limit=1000, socket_id="1.1")
-        wire = SocketWire(Flusher(), one, transport.lend)
-        running = asyncio.create_task(wire.run())
-        await turns()
-        one.write("x" * 20)
+        transport, wire, one, running = await blocked()
         flushed = asyncio.create_task(wire.flushed())
         await turns()
         one.write("y")

@@ -40,21 +40,6 @@ def item(shared):
 
 
 @pytest.fixture
-def path(item):
-    return f"/api/todo-items/{item.pk}/"
-
-
-@pytest.fixture
-def api(alice, client_of):
-    return client_of(alice)
-
-
-@pytest.fixture
-def bobs(bob, client_of):
-    return client_of(bob)
-
-
-@pytest.fixture
 def journal(item):
     return Journal()
 

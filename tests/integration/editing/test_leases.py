@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, connections, transaction
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from realtime import editing, models
 from tests.integration.editing.conftest import drop, lapse, names, put, told
+from tests.threads import at_once
 from todos.models import Membership, TodoItem, TodoList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,29 +132,16 @@ def test_a_lease_is_as_long_as_it_is_said_to_be(api, path, journal):
 
 def test_of_many_at_the_same_time_each_begins_once_and_ends_once(item, alice, bob, journal):
     """Threads begin, end and sweep: what the log tells is, at each moment, what is."""
-    errors = []
 
     def work(user, tab):
-        try:
-            for _ in range(5):
-                editing.begin(item, user, tab)
-                editing.sweep()
-                lapse(user_id=str(user.pk), tab=tab)
-                editing.end(item, user, tab)
-        except Exception as error:
-            errors.append(error)
-        finally:
-            connections.close_all()
+        for _ in range(5):
+            editing.begin(item, user, tab)
+            editing.sweep()
+            lapse(user_id=str(user.pk), tab=tab)
+            editing.end(item, user, tab)
 
-    threads = [
-        threading.Thread(target=work, args=(user, tab)) for user in (alice, bob) for tab in "ab"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(work, user, tab) for user in (alice, bob) for tab in "ab"))
     editing.sweep()
-    assert errors == []
     present = []
     for kind, _, data in journal.told():
         who = data["user"]["id"]
