@@ -55,6 +55,13 @@ class Lists(Ours):
             self.trigger(*channels[start : start + BATCH])
 
 
+def _curve(
+    name: str, title: str, how: str, columns: list[Column], rows: list[Row], *plots: Plot
+) -> list[Figure]:
+    command = f"python -m benchmarks {name}"
+    return [Figure(name, title, how, command, columns, rows, plots=list(plots))]
+
+
 def subscribers(scale: Scale) -> list[Figure]:
     """Streams of one channel; one worker and two, and plain C."""
     sizes = [100, 500, 1000, 2500, 5000, *([10_000, 15_000] if scale.full else [])]
@@ -71,25 +78,20 @@ def subscribers(scale: Scale) -> list[Figure]:
                 rows.append(Row(f"{series}: {size:,}"))
                 for _ in range(scale.rounds):
                     rows[-1].add({"streams": size, **_events(peer, load, size)})
-    return [
-        Figure(
-            "subscribers",
-            "More streams of one channel",
-            f"{EVENTS} events of 150 bytes, one at a time, on a server whose streams become more"
-            " and more. Two workers tell each other of events by Redis, whose CPU is counted.",
-            "python -m benchmarks subscribers",
-            [
-                Column("streams", "streams", 0),
-                Column("cpu_us", "µs of CPU a delivery", 2),
-                Column("milliseconds", "ms until all have it", 1),
-            ],
-            rows,
-            plots=[
-                Plot("cpu_us", "lines", "streams", tuple(kinds)),
-                Plot("milliseconds", "lines", "streams", tuple(kinds)),
-            ],
-        )
-    ]
+    return _curve(
+        "subscribers",
+        "More streams of one channel",
+        f"{EVENTS} events of 150 bytes, one at a time, on a server whose streams become more"
+        " and more. Two workers tell each other of events by Redis, whose CPU is counted.",
+        [
+            Column("streams", "streams", 0),
+            Column("cpu_us", "µs of CPU a delivery", 2),
+            Column("milliseconds", "ms until all have it", 1),
+        ],
+        rows,
+        Plot("cpu_us", "lines", "streams", tuple(kinds)),
+        Plot("milliseconds", "lines", "streams", tuple(kinds)),
+    )
 
 
 def _events(peer: Ours | Plain, load: Load, size: int) -> dict[str, float]:
@@ -119,26 +121,23 @@ def channels(scale: Scale) -> list[Figure]:
                         rows[-1].add({"channels": count, "streams": streams, **found})
     if scale.full:
         rows.append(_multiplexed())
-    return [
-        Figure(
-            "channels",
-            "More channels",
-            "The same streams spread over more and more channels, each of which is sent an event,"
-            f" {BATCH} by one request and commit. In the last row of a full run, each of 1,000"
-            " streams has the same 1,000 channels.",
-            "python -m benchmarks channels",
-            [
-                Column("channels", "channels", 0),
-                Column("streams", "streams", 0),
-                Column("deliveries", "deliveries", 0),
-                Column("cpu_us", "µs of CPU a delivery", 1),
-                Column("event_us", "µs of CPU an event", 0),
-                Column("seconds", "s until all have all", 2),
-            ],
-            rows,
-            plots=[Plot("cpu_us", "lines", "channels", ("spread",), logarithmic=True)],
-        )
-    ]
+    return _curve(
+        "channels",
+        "More channels",
+        "The same streams spread over more and more channels, each of which is sent an event,"
+        f" {BATCH} by one request and commit. In the last row of a full run, each of 1,000"
+        " streams has the same 1,000 channels.",
+        [
+            Column("channels", "channels", 0),
+            Column("streams", "streams", 0),
+            Column("deliveries", "deliveries", 0),
+            Column("cpu_us", "µs of CPU a delivery", 1),
+            Column("event_us", "µs of CPU an event", 0),
+            Column("seconds", "s until all have all", 2),
+        ],
+        rows,
+        Plot("cpu_us", "lines", "channels", ("spread",), logarithmic=True),
+    )
 
 
 def _multiplexed() -> Row:
@@ -179,25 +178,22 @@ def rates(scale: Scale) -> list[Figure]:
             rows.append(Row(f"1,000 streams: {rate:,} events/s"))
             with _rested(load):
                 rows[-1].add({"offered": rate, **_paced(peer, load, rate, streams)})
-    return [
-        Figure(
-            "rates",
-            "More events a second",
-            f"{streams:,} streams of one channel; 20 requests a second, each with a twentieth of a"
-            f" second's events, for {SECONDS:g} s. Where less is delivered than was offered, the"
-            " server is at its end. Delays are from an event's making to each of its arrivals.",
-            "python -m benchmarks rates",
-            [
-                Column("offered", "events/s offered", 0),
-                Column("delivered", "events/s delivered to each", 0),
-                Column("p50", "p50, ms", 1),
-                Column("p99", "p99, ms", 1),
-                Column("cores", "cores in use", 2),
-            ],
-            rows,
-            plots=[Plot("p99", "lines", "offered", ("1,000 streams",))],
-        )
-    ]
+    return _curve(
+        "rates",
+        "More events a second",
+        f"{streams:,} streams of one channel; 20 requests a second, each with a twentieth of a"
+        f" second's events, for {SECONDS:g} s. Where less is delivered than was offered, the"
+        " server is at its end. Delays are from an event's making to each of its arrivals.",
+        [
+            Column("offered", "events/s offered", 0),
+            Column("delivered", "events/s delivered to each", 0),
+            Column("p50", "p50, ms", 1),
+            Column("p99", "p99, ms", 1),
+            Column("cores", "cores in use", 2),
+        ],
+        rows,
+        Plot("p99", "lines", "offered", ("1,000 streams",)),
+    )
 
 
 @contextmanager

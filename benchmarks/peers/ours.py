@@ -8,7 +8,7 @@ from benchmarks.accounting import family
 from benchmarks.peers.base import CHANNEL, Peer, stamp
 from benchmarks.peers.environment import BIN, missing_packages, missing_program
 from benchmarks.peers.pusher import APP, handshake, signed, socket_id, subscribe
-from benchmarks.peers.redis import Redis
+from benchmarks.peers.redis import BesideRedis, Redis
 from tests.servers import Server, web_command
 
 USERS = 200
@@ -118,26 +118,17 @@ class Ours(Peer):
         self.server.stop()
 
 
-class WithWorkers(Ours):
+class WithWorkers(BesideRedis, Ours):
     """Several workers, that tell each other of events by Redis; without it, by the log alone."""
 
     def __init__(self, workers: int, users: int = USERS, **environ: str) -> None:
         super().__init__(users, WEB_CONCURRENCY=str(workers), **environ)
-        self._redis: Redis | None = None
 
     def start(self) -> None:
         if not missing_program("redis-server"):
             self._redis = Redis()
             self.server.environ["REDIS_URL"] = self._redis.url
         super().start()
-
-    def pids(self) -> list[int]:
-        return [*super().pids(), *([self._redis.pid] if self._redis else [])]
-
-    def stop(self) -> None:
-        super().stop()
-        if self._redis is not None:
-            self._redis.stop()
 
 
 class OverWebSocket(Ours):

@@ -2,7 +2,7 @@
 
 from benchmarks.peers.base import Process
 from benchmarks.peers.environment import BIN, missing_packages, missing_program
-from benchmarks.peers.redis import Redis
+from benchmarks.peers.redis import BesideRedis, Redis
 from tests.servers import ROOT
 
 
@@ -54,7 +54,7 @@ class StoredEventStream(EventStream):
         self.environ["BENCH_STORAGE"] = "1"
 
 
-class Channels(Project):
+class Channels(BesideRedis, Project):
     """Channels with Redis."""
 
     name = "Channels with Redis"
@@ -62,10 +62,6 @@ class Channels(Project):
     module = "sockets"
     ready = "101 Switching"
     comes_back = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._redis: Redis | None = None
 
     @classmethod
     def missing(cls) -> str:
@@ -84,11 +80,3 @@ class Channels(Project):
 
     def answer(self, message: str) -> str:
         return ""
-
-    def pids(self) -> list[int]:
-        return [*super().pids(), *([self._redis.pid] if self._redis else [])]
-
-    def stop(self) -> None:
-        super().stop()
-        if self._redis is not None:
-            self._redis.stop()

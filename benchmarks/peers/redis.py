@@ -3,6 +3,7 @@
 import subprocess
 from typing import Self
 
+from benchmarks.peers.base import Peer
 from tests.ports import free_port
 
 
@@ -26,3 +27,17 @@ class Redis:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+
+class BesideRedis(Peer):
+    """A server that may have one, which counts as part of it and ends with it."""
+
+    _redis: Redis | None = None
+
+    def pids(self) -> list[int]:
+        return [*super().pids(), *([self._redis.pid] if self._redis else [])]
+
+    def stop(self) -> None:
+        super().stop()
+        if self._redis is not None:
+            self._redis.stop()
