@@ -113,6 +113,7 @@ def test_changed_code_is_reloaded_while_streams_are_open(make_server):
         wait_until(lambda: touched(server), "the change to be noticed")
         ended = stream.rest()
         assert all(event.event in ("keep-alive", "message") for event in ended)
+        assert ended[-1].retry
     wait_until(lambda: server.log.count("Booting worker") > 1, "a new worker")
     wait_until(server.answers, "the new worker to answer")
     assert "Forcing close" not in server.log

@@ -2,18 +2,17 @@
 
 import subprocess
 import sys
-import threading
 import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from realtime import leases, locks, models, quotas
 from realtime.leases import Lease
 from realtime.quotas import Quotas
-from tests.threads import at_once
+from tests.threads import at_once, open_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -259,26 +258,11 @@ def test_the_lock_that_others_have_is_asked_for_often(monkeypatch):
 def test_counting_does_not_wait_for_a_long_write():
     own = worker()
     own.take("user 2", 1)
-    written, done = threading.Event(), threading.Event()
-
-    def write():
-        from django.db import transaction
-
-        with transaction.atomic():
-            models.Worker.objects.update(pid=1)
-            written.set()
-            done.wait(30)
-        connections.close_all()
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    written.wait(30)
-    begun = time.monotonic()
-    own.hold(own.take("user 1", 2))
-    assert time.monotonic() - begun < 5  # Other writers wait for 20 s.
-    assert open_streams() == 1
-    done.set()
-    thread.join()
+    with open_transaction(lambda: models.Worker.objects.update(pid=1)):
+        begun = time.monotonic()
+        own.hold(own.take("user 1", 2))
+        assert time.monotonic() - begun < 5  # Other writers wait for 20 s.
+        assert open_streams() == 1
     own.tell()
     assert open_streams() == 2
     with connection.cursor() as cursor:

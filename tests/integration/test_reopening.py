@@ -351,6 +351,7 @@ def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, m
     async def main():
         async with running(channel, token) as site:
             await site.visit()
+            assert len(site.memory)
 
             def fail(grants):
                 raise RuntimeError("the database is away")
@@ -385,12 +386,20 @@ def test_a_right_that_ends_while_a_stream_opens_has_ended(
     asyncio.run(main())
 
 
-def test_a_check_of_all_rights_leaves_nothing_to_memory(channel, token, settings):
+def test_a_check_of_all_rights_leaves_nothing_to_memory(channel, token, settings, monkeypatch):
     settings.REALTIME_RECHECK_INTERVAL = 0.05
 
     async def main():
         async with running(channel, token) as site:
+            remembered, remember = [], site.memory.remember
+
+            def note(request, opened):
+                remember(request, opened)
+                remembered.append(len(site.memory))
+
+            monkeypatch.setattr(site.memory, "remember", note)
             await site.visit()
+            assert 1 in remembered
             await until(lambda: not len(site.memory))
 
     asyncio.run(main())

@@ -172,10 +172,15 @@ def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceri
         async with running() as worker:
             name = f"private-todo-list.{groceries.pk}"
             one = attach(worker, name, grant=Grant(alice.pk))
-            lost = rights.lost
-            monkeypatch.setattr(rights, "lost", lambda held: 1 / 0)
+            lost, failed = rights.lost, threading.Event()
+
+            def fail(held):
+                failed.set()
+                raise ZeroDivisionError
+
+            monkeypatch.setattr(rights, "lost", fail)
             worker.guard._suspect([one])
-            await asyncio.sleep(0)
+            assert await asyncio.to_thread(failed.wait, DEADLINE)
             monkeypatch.setattr(rights, "lost", lost)
             await in_thread(groceries.delete)
             await received(one, b"todo-list.deleted", b"event: stream-error")

@@ -5,14 +5,14 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections
 from django.db.models.functions import Now
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from realtime import editing, models
 from tests.integration.editing.conftest import drop, lapse, names, put, told
-from tests.threads import at_once
+from tests.threads import at_once, open_transaction
 from todos.models import Membership, TodoItem, TodoList
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,27 +152,15 @@ def test_of_many_at_the_same_time_each_begins_once_and_ends_once(item, alice, bo
     assert not models.Editor.objects.exists()
 
 
+# SQLite has one writer at a time.
+@pytest.mark.parametrize("either_database", ["postgres"], indirect=True)
 def test_a_sweep_waits_for_nobody(item, alice, journal):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer at a time")
     other = TodoItem.objects.create(todo_list=item.todo_list, text="Milk")
     journal.read()
     for each in (item, other):
         editing.begin(each, alice, "a")
     lapse()
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            editing.locks.take("default", [editing._lock("todo-item", str(item.pk))])
-            held.set()
-            done.wait(20)
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait(20)
-    editing.sweep()
-    done.set()
-    thread.join()
+    names = [editing._lock("todo-item", str(item.pk))]
+    with open_transaction(lambda: editing.locks.take("default", names)):
+        editing.sweep()
     assert list(models.Editor.objects.values_list("object_id", flat=True)) == [str(item.pk)]
