@@ -1,20 +1,14 @@
 /** One request, and an answer that goes on: Server-Sent Events. */
 
 import { responseHead, streamEvent, utf8 } from "../sizes.js";
+import { Transport } from "./transport.js";
 
 const RETRY_LINE = "retry: 1000\n".length;
 /** Also that the list was made may be told only now: an EventSource hears nothing that it has no name of. */
 const OTHERS = ["keep-alive", "stream-reset", "stream-error", "todo-list.created", "todo-item.created"];
 
-export class Events {
+export class Events extends Transport {
   #source = null;
-
-  /** @param {import("../run.js").Site} site */
-  constructor(site, meter, hear) {
-    this.site = site;
-    this.meter = meter;
-    this.hear = hear;
-  }
 
   async open() {
     const url = new URL(this.site.events, location.href);
@@ -40,8 +34,6 @@ export class Events {
     source.addEventListener("todo-item.updated", (event) => this.#receive(event));
     for (const type of OTHERS) source.addEventListener(type, (event) => (this.meter.down += streamEvent(event)));
   }
-
-  begin() {}
 
   close() {
     this.#source?.close();

@@ -2,18 +2,10 @@
 
 import { counted } from "../counted.js";
 import { utf8 } from "../sizes.js";
+import { Transport } from "./transport.js";
 
-export class LongPolling {
+export class LongPolling extends Transport {
   #abort = new AbortController();
-
-  /** @param {import("../run.js").Site} site */
-  constructor(site, meter, hear) {
-    this.site = site;
-    this.meter = meter;
-    this.hear = hear;
-  }
-
-  async open() {}
 
   async begin() {
     let position = this.site.position;

@@ -2,20 +2,12 @@
 
 import { counted } from "../counted.js";
 import { utf8 } from "../sizes.js";
+import { Transport } from "./transport.js";
 
-export class Polling {
+export class Polling extends Transport {
   #timer = 0;
   #over = false;
   #etag = null;
-
-  /** @param {import("../run.js").Site} site */
-  constructor(site, meter, hear) {
-    this.site = site;
-    this.meter = meter;
-    this.hear = hear;
-  }
-
-  async open() {}
 
   begin() {
     this.#poll().catch((error) => this.site.fail(error));

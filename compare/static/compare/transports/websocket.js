@@ -2,20 +2,14 @@
 
 import { counted } from "../counted.js";
 import { HANDSHAKE, utf8, webSocketFrame } from "../sizes.js";
+import { Transport } from "./transport.js";
 
 /** The server closes one that is silent for a minute. */
 const QUIET = 25_000;
 
-export class Socket {
+export class Socket extends Transport {
   #socket = null;
   #timer = 0;
-
-  /** @param {import("../run.js").Site} site */
-  constructor(site, meter, hear) {
-    this.site = site;
-    this.meter = meter;
-    this.hear = hear;
-  }
 
   async open() {
     const url = new URL(`/app/${encodeURIComponent(this.site.key)}?protocol=7`, location.href);
@@ -31,8 +25,6 @@ export class Socket {
       };
     });
   }
-
-  begin() {}
 
   close() {
     clearTimeout(this.#timer);
