@@ -190,10 +190,11 @@ class Conversation:
         """What is sent here waits for the reader."""
         if page.reset:
             self._socket.write(frames.stream_reset(channel, page.upto, page.reset))
-        if page.events:
-            await self._writer.flushed()
         for event in page.events:
             self._socket.replay(event)
+        # Before it is live: what comes then would be too much for who is still busy with a page.
+        if page.events:
+            await self._writer.flushed()
 
     # Users
 

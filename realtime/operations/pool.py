@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +25,8 @@ from realtime import meters
 from realtime.meters import GAUGE, Family
 
 _PREFIX = "realtime-metrics-"
+_NEW = 60.0
+"""Seconds in which somebody who has made a folder also locks it: until then, it is not dead."""
 _SUMS = "sums.json"
 _SUFFIX = ".values"
 _ATTEMPTS = 20
@@ -111,7 +114,12 @@ def create() -> Pool:
     parent = Path(tempfile.gettempdir())
     for old in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if old.stat().st_uid == os.getuid() and not _lives(old):
+            found = old.stat()
+            if (
+                found.st_uid == os.getuid()
+                and found.st_mtime < time.time() - _NEW
+                and not _lives(old)
+            ):
                 shutil.rmtree(old)
     pool = Pool(Path(tempfile.mkdtemp(prefix=_PREFIX)))
     # Never closed: the kernel does that when the master and all of its workers have ended. So does

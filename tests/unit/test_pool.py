@@ -1,6 +1,7 @@
 """The figures of several processes: no count ever falls, and the dead are not among those that are
 connected."""
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -141,12 +142,16 @@ def test_without_processes_there_is_nothing(server):
 def test_what_killed_masters_have_left_is_removed_and_nothing_else(server, start):
     old = server.folder.with_name("realtime-metrics-old")
     old.mkdir()
+    os.utime(old, (1, 1))
+    new = server.folder.with_name("realtime-metrics-new")
+    new.mkdir()
     other = server.folder.with_name("something-else")
     other.mkdir()
     pool.create()
     assert server.folder.exists()
     assert other.exists()
     assert not old.exists()
+    assert new.exists(), "somebody is just about to lock it"
 
 
 def test_the_page_is_one_that_prometheus_reads(server, start):
