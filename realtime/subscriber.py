@@ -3,6 +3,7 @@
 It knows neither Django nor sockets, and belongs to one event loop.
 """
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, final
@@ -10,6 +11,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar, final
 from realtime.events import Event, EventId
 
 Frame = TypeVar("Frame", bytes, str)
+
+_PATIENCE = 1.0
+"""Seconds for which a reader may take nothing although its buffer is full."""
+_MOST = 16
+"""Buffers that may be filled meanwhile."""
 
 
 class Outlet(Protocol):
@@ -87,7 +93,7 @@ class Subscriber(ABC, Generic[Frame]):
         """Whether the buffer overflowed: the connection is to be closed without another word."""
         self.outlet: Outlet | None = None
         self.stalled_since: float | None = None
-        """Since when the transport has not taken what it was given."""
+        """Since when, by the monotonic clock, the transport has not taken what it was given."""
         self._limit = limit
         self._wake: Callable[[], None] = _nobody
 
@@ -178,10 +184,17 @@ class Subscriber(ABC, Generic[Frame]):
             return
         self.frames.append(frame)
         self.size += len(frame)
-        # Only while nothing is taken: for a reader that keeps up, a burst or a frame may be larger.
-        if self.size > self._limit and self.stalled_since is not None:
+        if self.size > self._limit and self._takes_nothing():
             self.abort("overflow")
         self._wake()
+
+    def _takes_nothing(self) -> bool:
+        """Whether much waits because of the reader. For one that keeps up, a burst or a frame may
+        be larger than the buffer, also while it is still busy with what came before."""
+        if self.stalled_since is None:
+            return False
+        patience_ended = time.monotonic() > self.stalled_since + _PATIENCE
+        return patience_ended or self.size > _MOST * self._limit
 
     def take(self) -> list[Frame]:
         """Everything that waits to be sent."""

@@ -138,8 +138,23 @@ def test_who_leaves_too_much_unread_is_cut_without_another_word():
     async def main():
         transport, subscriber = await stalled(limit=100)
         subscriber.write(b"y" * 101)
+        assert not subscriber.cut  # It may still be busy with what came before.
+        subscriber.stalled_since -= 60
+        subscriber.write(b"y")
         await turns()
         assert (transport.state, len(transport.writes)) == ("aborted", 1)
+
+    run(main)
+
+
+def test_who_has_just_begun_to_take_nothing_gets_no_more_than_some_buffers():
+    async def main():
+        transport, subscriber = await stalled(limit=100)
+        subscriber.write(b"y" * 1600)
+        assert not subscriber.cut
+        subscriber.write(b"y")
+        await turns()
+        assert transport.state == "aborted"
 
     run(main)
 
