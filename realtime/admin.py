@@ -1,14 +1,21 @@
 """The event log and the open connections, to look at; connections may be ended."""
 
 import json
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.html import format_html
 
-from realtime.events import EventId
+from realtime.events import MEMBER_JOINED, MEMBER_LEFT, EventId
+from realtime.evictions import KICK, REVOKE
 from realtime.exceptions import InvalidEventId
+from realtime.grants import Grant
 from realtime.meters import TRANSPORTS
 from realtime.models import Event, Stream
 from realtime.operations import ending
@@ -16,8 +23,11 @@ from realtime.operations.listing import BoundedPaginator, NamedChangeList, owner
 from realtime.publisher import registry
 
 _ACTIONS = ("created", "updated", "deleted", "entered", "left")
-_SHOWN = 60
+_OTHERS = (MEMBER_JOINED, MEMBER_LEFT, KICK, REVOKE)
+_SHOWN = 100
 """Characters of a column."""
+_RECENT = 500
+"""Events among which is looked for types that nobody has declared."""
 
 
 class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,6 +35,9 @@ class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
     paginator = BoundedPaginator
     show_full_result_count = False
+
+    class Media:
+        css = {"all": ("realtime/admin.css",)}  # noqa: RUF012 - as Django has it
 
     def has_add_permission(self, *args: Any) -> bool:
         return False
@@ -37,15 +50,18 @@ class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class TypeFilter(admin.SimpleListFilter):
-    """The types of published models' events: to look for all that there are would take long."""
+    """The types that are known, and those of the newest events: to look for all that there are would
+    take long."""
 
     title = "type"
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Those that this project's publishers send."""
+        """What this project's publishers and the workers send, then what else is found."""
         names = [f"{publisher.name}.{action}" for publisher in registry for action in _ACTIONS]
-        return [(name, name) for name in names]
+        recent = model_admin.model.objects.order_by("-id").values_list("type", flat=True)[:_RECENT]
+        found = dict.fromkeys([*names, *_OTHERS, *sorted(set(recent))])
+        return [(name, name) for name in found]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         """The events of one type."""
@@ -71,14 +87,16 @@ class NumberedFilter(admin.SimpleListFilter):
 class EventAdmin(_ReadOnly):
     """The newest events first."""
 
-    list_display = (
+    list_display = ("listed", "event", "contents")
+    fields = readonly_fields = (
         "position",
+        "written",
         "type",
         "channel",
-        "data_shown",
+        "data_whole",
         "changed",
         "mutation",
-        "created_at",
+        "exclude",
     )
     list_filter = (TypeFilter, NumberedFilter)
     # By what has an index only.
@@ -88,14 +106,36 @@ class EventAdmin(_ReadOnly):
     list_per_page = 50
 
     @admin.display(description="id", ordering="id")
+    def listed(self, event: Event) -> str:
+        """As clients know it, and when it was written."""
+        return _two(self.position(event), self.written(event))
+
+    @admin.display(description="id")
     def position(self, event: Event) -> str:
         """As clients know it."""
-        return f"{event.seq}-{event.nonce}" if event.seq is not None else ""
+        return f"{event.seq}-{event.nonce}" if event.seq is not None else "not yet"
+
+    @admin.display(description="written at")
+    def written(self, event: Event) -> str:
+        """When it was appended, shortly before its commit."""
+        return _exact(event.created_at)
+
+    @admin.display(description="event")
+    def event(self, event: Event) -> str:
+        """Its type, and where it was told."""
+        return _two(event.type, event.channel)
 
     @admin.display(description="data")
-    def data_shown(self, event: Event) -> str:
-        """Its beginning."""
-        return _short(event.data)
+    def contents(self, event: Event) -> str:
+        """The beginning of its data, and what else there is."""
+        more = (("changed", ", ".join(json.loads(event.changed or "[]"))), ("mutation", event.mutation))
+        return _two(_short(event.data), "; ".join(f"{name}: {text}" for name, text in more if text))
+
+    @admin.display(description="data")
+    def data_whole(self, event: Event) -> str:
+        """All of it, to be read."""
+        text = json.dumps(json.loads(event.data), indent=2, ensure_ascii=False)
+        return format_html('<pre class="realtime-data">{}</pre>', text)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
@@ -132,7 +172,7 @@ class TransportFilter(admin.SimpleListFilter):
 class ConnectionAdmin(_ReadOnly):
     """Who is connected, to whichever worker."""
 
-    list_display = ("user", "transport", "channels_shown", "opened_at", "worker_shown")
+    list_display = ("user", "channels_shown", "rests_on", "opened")
     list_display_links = None
     list_filter = (TransportFilter,)
     list_select_related = ("worker",)
@@ -173,18 +213,25 @@ class ConnectionAdmin(_ReadOnly):
 
     @admin.display(ordering="owner")
     def user(self, stream: Stream) -> str:
-        """A user's name, or an address."""
-        return str(getattr(stream, "username", stream.owner))
+        """A user's name, or an address; and what they speak."""
+        return _two(str(getattr(stream, "username", stream.owner)), stream.transport)
 
     @admin.display(description="channels")
     def channels_shown(self, stream: Stream) -> str:
         """Their names."""
         return _short(", ".join(json.loads(stream.channels or "[]")))
 
-    @admin.display(description="worker", ordering="worker")
-    def worker_shown(self, stream: Stream) -> str:
-        """Process and machine."""
-        return f"{stream.worker.pid} on {stream.worker.host.split()[0]}"
+    @admin.display(description="rests on")
+    def rests_on(self, stream: Stream) -> str:
+        """Kinds of credentials, with a fingerprint: the same for what rests on the same."""
+        grants = map(Grant.load, json.loads(stream.grants or "[]"))
+        return ", ".join(dict.fromkeys(_grounds(grants))) or "nothing"
+
+    @admin.display(description="since", ordering="opened_at")
+    def opened(self, stream: Stream) -> str:
+        """When it was opened; and the process and machine that holds it."""
+        worker = stream.worker
+        return _two(_exact(stream.opened_at), f"by {worker.pid} on {worker.host.split()[0]}")
 
     @admin.action(permissions=["kick"], description="Kick: end it, it may come back")
     def kick(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
@@ -192,11 +239,15 @@ class ConnectionAdmin(_ReadOnly):
         count = ending.kick(self._noted(request, queryset, "Kicked."))
         messages.success(request, f"{count} connections end now.")
 
-    @admin.action(permissions=["revoke"], description="Revoke: end it, and its session or token")
+    @admin.action(permissions=["revoke"], description="Revoke: end its session or token, and all that rests on it")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
         """Ends connections and what they rest on."""
         count, welcome = ending.revoke(self._noted(request, queryset, "Revoked."))
-        messages.success(request, f"{count} connections end now, with their sessions and tokens.")
+        messages.success(
+            request,
+            f"{count} connections end now, with their sessions and tokens, and all others that rest"
+            " on these.",
+        )
         if welcome:
             messages.warning(
                 request,
@@ -214,3 +265,28 @@ class ConnectionAdmin(_ReadOnly):
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _two(first: str, second: str) -> str:
+    """Two lines of a column; the second says less."""
+    return format_html('{}<span class="second">{}</span>', first, second)
+
+
+def _exact(moment: datetime) -> str:
+    """To the second, in one line."""
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _grounds(grants: Iterator[Grant]) -> Iterator[str]:
+    for grant in grants:
+        if grant.session:
+            yield f"session {_fingerprint(grant.session)}"
+        elif grant.token:
+            yield f"token {_fingerprint(grant.token)}"
+        elif grant.password:
+            yield "password"
+
+
+def _fingerprint(secret: str) -> str:
+    """Six digits, the same for the same secret, from which nobody gets back to it."""
+    return salted_hmac("realtime.admin", secret).hexdigest()[:6]

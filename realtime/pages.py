@@ -1,5 +1,6 @@
 """The browsable form of a stream: a page to choose channels on, which shows them live."""
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +19,8 @@ HINTS = {
     429: "Close another page that listens.",
 }
 """What helps against an error, by its status."""
+
+_VARIABLE = re.compile(r"<[^>]*>")
 
 
 class StreamPageRenderer(BrowsableAPIRenderer):
@@ -47,7 +50,7 @@ class StreamPageRenderer(BrowsableAPIRenderer):
         # Of an error, too: of several channels one may be wrong.
         chosen = list(dict.fromkeys(filter(None, context["request"].GET.getlist("channel"))))
         # While the database is away, nobody knows.
-        groups = {} if status >= 500 else registry.choices(context["user"], LISTED)
+        groups = {} if status >= 500 else _grouped(registry.choices(context["user"], LISTED))
         listed = {name for channels in groups.values() for name, _ in channels}
         return {
             **context,
@@ -60,3 +63,13 @@ class StreamPageRenderer(BrowsableAPIRenderer):
             "others": [name for name in chosen if name not in listed],
             "limit": LISTED,
         }
+
+
+def _grouped(choices: dict[str, list[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:
+    """Channels by what their names begin with; those of which there is one of a kind together."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for pattern, channels in choices.items():
+        is_kind = _VARIABLE.search(pattern) and len(channels) > 1
+        title = _VARIABLE.sub("…", pattern) if is_kind else ""
+        groups.setdefault(title, []).extend(channels)
+    return groups

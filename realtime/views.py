@@ -75,11 +75,15 @@ class StreamView(APIView):
         query = query_of(request)
         self.channels = _channels(query)
         self.last_event_id = request.headers.get("Last-Event-ID") or _last_event_id(query)
+        if not self.channels and not self._is_page(request):
+            raise ParseError("Name at least one channel: ?channel=…")
         super().initial(request, *args, **kwargs)
 
     def get(self, request: Request) -> Response:
         """Opens the stream."""
         channels = self.channels
+        if not channels:
+            return Response({"channels": [], "last_event_id": ""})
         holder = holder_of(request)
         opening = self._open(request, holder)
         if request.accepted_renderer.format == "html":
@@ -91,6 +95,11 @@ class StreamView(APIView):
         if _is_proxied(request):
             return self._proxied(request, opening, channels)
         return self._stream(request, opening, channels, holder)
+
+    def _is_page(self, request: Request) -> bool:
+        """Whether it is asked as a page, on which channels are yet to be chosen."""
+        renderer, _ = self.perform_content_negotiation(request, force=True)
+        return request.method in ("GET", "HEAD") and renderer.format == StreamPageRenderer.format
 
     def get_authenticators(self) -> list[BaseAuthentication]:
         """The project's own, and tickets."""
@@ -253,8 +262,6 @@ def query_of(request: Request) -> QueryDict:
 
 def _channels(query: QueryDict) -> list[str]:
     channels = list(dict.fromkeys(query.getlist("channel")))
-    if not channels:
-        raise ParseError("Name at least one channel: ?channel=…")
     if len(channels) > settings.MAX_CHANNELS_PER_STREAM:
         raise ParseError(
             f"A stream has at most {settings.MAX_CHANNELS_PER_STREAM} channels;"

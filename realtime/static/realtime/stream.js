@@ -22,7 +22,9 @@ class StreamPage {
 
   start() {
     this.#form.addEventListener("submit", (event) => this.#listen(event));
+    this.#add.noValidate = true; // what is wrong is said in words, beside the field
     this.#add.addEventListener("submit", (event) => this.#other(event));
+    $("stream-other").addEventListener("input", () => this.#check(false));
     this.#pause.addEventListener("click", () => this.#toggle());
     $("stream-clear").addEventListener("click", () => this.#clear());
     for (const element of [this.#pause, $("stream-clear"), $("stream-signals")]) element.hidden = false;
@@ -51,11 +53,26 @@ class StreamPage {
 
   #other(event) {
     event.preventDefault();
+    if (!this.#check(true)) return;
     const name = $("stream-other").value.trim();
     const known = [...this.#form.querySelectorAll("[name=channel]")].find(({ value }) => value === name);
     if (known) known.checked = true;
     else this.#offer(name);
     this.#add.reset();
+  }
+
+  /** Says what a name must not have as soon as it has it, and that there must be one when it is `sent`. */
+  #check(sent) {
+    const field = $("stream-other");
+    const name = field.value.trim();
+    const wrong = [...new Set(name.replace(/[a-zA-Z0-9_=@,.;-]/g, ""))].map((letter) => (letter === " " ? "space" : letter));
+    let text = "";
+    if (wrong.length) text = `A channel’s name has letters, digits and - _ = @ , . ; but no ${wrong.join(" ")}`;
+    else if (sent && !name) text = "Which one? For example: news";
+    $("stream-other-help").textContent = text;
+    field.setAttribute("aria-invalid", String(Boolean(text)));
+    if (text && sent) field.focus();
+    return !text;
   }
 
   #offer(name) {
@@ -85,7 +102,8 @@ class StreamPage {
     if (event.type === "keep-alive" && !this.#signals.checked) return;
     const row = addRow(this.#rows, event);
     $("stream-empty").hidden = true;
-    if (event.id) row.cells[1].append(this.#resumeButton(event.id));
+    // A stream that starts elsewhere than it was asked to has an id that leads nowhere, until it has said why.
+    if (event.id && event.id === this.#follower.position) row.cells[1].append(this.#resumeButton(event.id));
     if (event.type === "stream-error") this.#refuse({ status: 403, message: `${event.message.text} ${event.message.channels.join(", ")}` });
   }
 

@@ -28,6 +28,8 @@ export class Arrivals extends Emitter {
   all = [];
   #clock = new Clock();
   #count = 0;
+  #openedAt = -Infinity;
+  #catchingUp = false;
   #own = new Map(); // by mutation: when this page's write was sent and answered, or when the server wrote it
 
   /** @param {import("../../realtime/realtime.js").Realtime} client */
@@ -58,6 +60,7 @@ export class Arrivals extends Emitter {
 
   #note({ type, message, id, size, repeated, transport }) {
     const received = NOW();
+    if (type === "stream-open") this.#open(received);
     const written = repeated ? NaN : writing(type, message);
     if (!Number.isNaN(written)) {
       this.#clock.heard(written, received);
@@ -66,15 +69,29 @@ export class Arrivals extends Emitter {
     const text = JSON.stringify(message ?? {}, null, 1);
     const arrival = { number: (this.#count += 1), time: new Date(), type, channel: message?.channel ?? "", id, size, transport, repeated };
     Object.assign(arrival, { delay: null, text: text.length > LENGTH ? `${text.slice(0, LENGTH)}…` : text });
+    const missed = this.#catchingUp || this.#isFromBefore(written, this.#openedAt);
     // It is shown when the browser has painted what the page has made of it; a hidden page paints nothing.
     const shown = () => {
       const now = NOW();
-      arrival.delay = isReplayed(now - received) ? null : this.#clock.since(written, now);
+      arrival.delay = missed || isAsleep(now - received) ? null : this.#clock.since(written, now);
       this.all = [...this.all, arrival].slice(-LIMIT);
       this.emit("arrival", arrival);
     };
     if (document.hidden) shown();
     else requestAnimationFrame(() => setTimeout(shown));
+  }
+
+  /** What comes at once with the opening was missed before it. */
+  #open(now) {
+    this.#openedAt = now;
+    this.#catchingUp = true;
+    queueMicrotask(() => (this.#catchingUp = false));
+  }
+
+  /** Whether it was surely written before the line was open: it was missed, and came later. */
+  #isFromBefore(written, opened) {
+    const before = this.#clock.since(written, opened);
+    return before !== null && before.milliseconds > before.error;
   }
 }
 
@@ -85,6 +102,6 @@ function writing(type, message) {
 }
 
 /** A page that was asleep between an event and its painting says nothing about delays. */
-function isReplayed(waited) {
+function isAsleep(waited) {
   return waited > 5_000;
 }

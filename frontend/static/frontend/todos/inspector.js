@@ -111,9 +111,7 @@ export class Inspector {
   }
 
   #tell() {
-    const count = this.#list.children.length;
-    const all = `${count} of the last ${LIMIT}`;
-    this.#count.textContent = this.#paused ? `Paused, ${this.#missed} more since.` : `${count ? all : "Nothing yet. Change something, here or elsewhere"}.`;
+    this.#count.textContent = this.#paused ? `Paused, ${this.#missed} more since.` : counted(this.#list.children.length, this.#shown.length);
   }
 
   #setPaused(paused) {
@@ -153,6 +151,13 @@ function row(arrival) {
     h("span", { className: "event-more", textContent: [TIME.format(time), NAMES[transport], id ?? "no id", repeated ? "repeated, passed over" : ""].filter(Boolean).join(" · ") }),
   ];
   return h("li", {}, h("details", {}, h("summary", {}, ...facts), h("pre", { tabIndex: 0, textContent: text })));
+}
+
+function counted(shown, all) {
+  if (!all) return "Nothing yet. Change something, here or elsewhere.";
+  const events = all === LIMIT ? `the last ${LIMIT} events` : `${all} ${all === 1 ? "event" : "events"}`;
+  if (shown < all) return `${shown} of ${events}.`;
+  return all === LIMIT ? `The last ${LIMIT} events.` : `${events}.`;
 }
 
 function inWords(delay) {

@@ -98,6 +98,7 @@ class Drag {
   #y;
   #startY;
   #boxes;
+  #most;
   #frame = 0;
   #listeners = new AbortController();
   #done;
@@ -108,6 +109,8 @@ class Drag {
     this.#row = handle.closest("li");
     this.#from = this.#to = this.#rows.indexOf(this.#row);
     this.#boxes = this.#rows.map((row) => ({ top: row.offsetTop, height: row.offsetHeight }));
+    // Measured now: what is lifted must not make the list longer than it is.
+    this.#most = Math.max(0, list.scrollHeight - list.clientHeight);
     this.#start = event.clientY + list.scrollTop;
     this.#y = this.#startY = event.clientY;
     this.#done = done;
@@ -123,10 +126,16 @@ class Drag {
 
   #follow() {
     const { top, bottom } = this.#list.getBoundingClientRect();
-    if (this.#y < top + EDGE) this.#list.scrollTop -= SPEED;
-    else if (this.#y > bottom - EDGE) this.#list.scrollTop += SPEED;
+    if (this.#y < top + EDGE) this.#scrollBy(-SPEED);
+    else if (this.#y > bottom - EDGE) this.#scrollBy(SPEED);
     this.#place();
     this.#frame = requestAnimationFrame(() => this.#follow());
+  }
+
+  #scrollBy(distance) {
+    const from = this.#list.scrollTop;
+    const to = Math.min(Math.max(0, from + distance), this.#most);
+    if (to !== from) this.#list.scrollTop = to;
   }
 
   #place() {
@@ -138,11 +147,18 @@ class Drag {
     }).length;
     this.#rows.forEach((row, index) => {
       let shift = 0;
-      if (index === this.#from) shift = by;
+      if (index === this.#from) shift = this.#within(by);
       else if (index > this.#from && index <= this.#to) shift = -box.height;
       else if (index < this.#from && index >= this.#to) shift = box.height;
       row.style.setProperty("transform", shift ? `translateY(${shift}px)` : "none");
     });
+  }
+
+  /** Not beyond the other rows: the list would grow by it, and could be scrolled on and on. */
+  #within(by) {
+    const box = this.#boxes[this.#from];
+    const [first, last] = [this.#boxes[0], this.#boxes.at(-1)];
+    return Math.min(Math.max(by, first.top - box.top), last.top + last.height - box.top - box.height);
   }
 
   #end(keep) {
