@@ -50,8 +50,7 @@ class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class TypeFilter(admin.SimpleListFilter):
-    """The types that are known, and those of the newest events: to look for all that there are would
-    take long."""
+    """The types that are known, and those of the newest events: to look for all would take long."""
 
     title = "type"
     parameter_name = "type"
@@ -128,7 +127,10 @@ class EventAdmin(_ReadOnly):
     @admin.display(description="data")
     def contents(self, event: Event) -> str:
         """The beginning of its data, and what else there is."""
-        more = (("changed", ", ".join(json.loads(event.changed or "[]"))), ("mutation", event.mutation))
+        more = (
+            ("changed", ", ".join(json.loads(event.changed or "[]"))),
+            ("mutation", event.mutation),
+        )
         return _two(_short(event.data), "; ".join(f"{name}: {text}" for name, text in more if text))
 
     @admin.display(description="data")
@@ -239,7 +241,10 @@ class ConnectionAdmin(_ReadOnly):
         count = ending.kick(self._noted(request, queryset, "Kicked."))
         messages.success(request, f"{count} connections end now.")
 
-    @admin.action(permissions=["revoke"], description="Revoke: end its session or token, and all that rests on it")
+    @admin.action(
+        permissions=["revoke"],
+        description="Revoke: end its session or token, and all that rests on it",
+    )
     def revoke(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
         """Ends connections and what they rest on."""
         count, welcome = ending.revoke(self._noted(request, queryset, "Revoked."))

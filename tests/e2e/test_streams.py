@@ -293,10 +293,19 @@ def test_the_page_names_its_channels_and_ends(api, todo_list):
     assert "realtime/stream." in answer.text
 
 
-def test_an_error_is_a_page_too(api):
+def test_a_page_on_which_nothing_was_chosen_yet_is_no_error(api):
     answer = api.get("/api/events/", headers={"Accept": "text/html"})
+    assert answer.status_code == 200
+    assert 'name="channel"' in answer.text
+    for accept in ("text/event-stream", "application/json"):
+        answer = api.get("/api/events/", headers={"Accept": accept})
+        assert (answer.status_code, "at least one channel" in answer.text) == (400, True)
+
+
+def test_an_error_is_a_page_too(api):
+    answer = api.get("/api/events/?channel=!", headers={"Accept": "text/html"})
     assert answer.status_code == 400
-    assert "Name at least one channel" in answer.text
+    assert "A channel&#x27;s name is" in answer.text
     assert answer.headers["content-type"].startswith("text/html")
 
 

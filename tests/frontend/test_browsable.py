@@ -182,7 +182,8 @@ def test_channels_are_chosen_and_heard_together(
 ) -> None:
     one, two = make_list(name="One of these"), make_list(name="The other")
     page = browse("/api/events/")
-    expect(page.get_by_role("alert")).to_contain_text("Choose one channel or more")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("legend", has_text="private-todo-list.…")).to_be_visible()
     for chosen in (one, two):
         page.get_by_label(f"private-todo-list.{chosen['id']} {chosen['name']}").first.check()
     page.get_by_role("button", name="Listen").click()
@@ -229,7 +230,17 @@ def test_what_is_wrong_is_said_in_words(browse: Callable[..., Page], visit: Visi
     page.get_by_label("private-user.1").check()
     page.get_by_label("Resume from the id").fill("nonsense")
     page.get_by_role("button", name="Listen").click()
-    expect(page.locator("#stream-events")).to_contain_text("unknown-id")
+    events = page.locator("#stream-events")
+    expect(events).to_contain_text("unknown-id")
+    # Nobody can resume where it was asked to begin, but where it began instead.
+    nowhere = events.locator("tr", has_text="stream-open").first
+    expect(nowhere.get_by_role("button")).to_have_count(0)
+    expect(events.locator("tr", has_text="unknown-id").get_by_role("button")).to_have_count(1)
+    page.get_by_label("Another channel").fill("bad name!")
+    expect(page.locator("#stream-other-help")).to_contain_text("but no space !")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_label("Another channel")).to_be_focused()
+    expect(page.get_by_label("bad name!")).to_have_count(0)
     stranger = visit()
     stranger.page.goto(f"{stranger.url}/api/events/?channel=private-user.1")
     expect(stranger.page.get_by_role("alert")).to_contain_text(re.compile("401: .* Log in first"))
@@ -259,3 +270,27 @@ def test_it_fits_a_phone(browse: Callable[..., Page], path: str, make_list: Make
     assert bar
     assert content
     assert bar["y"] + bar["height"] <= content["y"]
+
+
+def test_on_a_phone_buttons_leave_room(browse: Callable[..., Page], make_list: MakeList) -> None:
+    make_list("Milk")
+    page = browse("/api/todo-items/", viewport={"width": 360, "height": 740})
+    buttons = page.locator(".requests > *:not(.modal)")
+    boxes = [box for button in buttons.all() if (box := button.bounding_box())]
+    heading = page.locator("h1").bounding_box()
+    assert heading
+    assert len(boxes) >= 4
+    for index, one in enumerate(boxes):
+        assert one["y"] + one["height"] + 8 <= heading["y"]
+        for other in boxes[index + 1 :]:
+            apart = abs(one["y"] - other["y"]) >= one["height"] + 7
+            assert apart or one["x"] + one["width"] + 7 <= other["x"]
+
+
+@pytest.mark.parametrize("path", ["/api/todo-items/", "/api/events/", "/api/docs/"])
+def test_dark_is_dark(browse: Callable[..., Page], path: str) -> None:
+    page = browse(path, color_scheme="dark")
+    color = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    assert max(page.evaluate(color)) < 64
+    if path == "/api/docs/":
+        expect(page.locator("html")).to_have_class("dark-mode")

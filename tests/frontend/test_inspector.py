@@ -39,6 +39,30 @@ def test_events_are_shown_with_what_they_cost(both: Both) -> None:
     expect(page.locator(".status").first).to_be_focused()
 
 
+def test_what_was_missed_has_no_delay(both: Both) -> None:
+    alice, bob = both
+    page = alice.page
+    page.locator(".status").first.click()
+    page.fill("#events-filter", "todo-item.updated")
+    # By a change of one's own, the server's clock is known: a wrong delay would be exact.
+    page.get_by_role("checkbox", name="Bread").check()
+    rows = page.locator("#events li")
+    expect(rows).to_have_count(1)
+    alice.context.set_offline(True)
+    expect(page.locator(".status").first).not_to_have_attribute("data-state", "open")
+    with bob.page.expect_response(lambda one: one.request.method == "PATCH"):
+        bob.page.get_by_role("checkbox", name="Milk").check()
+    alice.context.set_offline(False)
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0).locator(".event-delay")).to_be_empty()
+    bob.page.get_by_role("checkbox", name="Apples").check()
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0).locator(".event-delay")).not_to_be_empty()
+    expect(page.locator("#events-count")).to_have_text(re.compile(r"^3 of \d+ events\.$"))
+    page.fill("#events-filter", "")
+    expect(page.locator("#events-count")).to_have_text(re.compile(r"^\d+( of \d+)? events\.$"))
+
+
 def test_it_stands_still_when_it_is_told_to_and_can_be_emptied(both: Both) -> None:
     alice, bob = both
     page = alice.page

@@ -129,3 +129,19 @@ def test_there_is_less_motion_for_who_wants_less(visit: Visit, make_list: MakeLi
     expect(alice.texts).to_have_text(["b", "a"])
     moving = "document.getAnimations().filter((one) => one.effect.getTiming().duration > 1).length"
     assert alice.page.evaluate(moving) == 0
+
+
+def test_what_is_not_there_leads_back(server: Server, visit: Visit) -> None:
+    wrong = {
+        404: httpx.get(f"{server.url}/nope/", timeout=20),
+        403: httpx.post(f"{server.url}/accounts/login/", timeout=20),
+    }
+    for status, answer in wrong.items():
+        assert answer.status_code == status
+        assert '<a class="button primary" href="/">' in answer.text
+        assert "style=" not in answer.text
+    visitor = visit()
+    visitor.page.goto(f"{visitor.url}/nope/")
+    expect(visitor.page.get_by_role("heading")).to_have_text("There is nothing here")
+    visitor.page.get_by_role("link", name="To your lists").click()
+    expect(visitor.page).to_have_url(f"{visitor.url}/accounts/login/?next=/")

@@ -71,6 +71,28 @@ def test_items_move_by_keyboard_with_one_write(both: tuple[Visitor, Visitor]) ->
     expect(alice.page.locator("#announcer")).to_have_text("Bread: 1 of 3")
 
 
+def test_a_drag_ends_where_the_list_does(visit: Visit, make_list: MakeList) -> None:
+    shown = make_list("a", "b", "c", "d")
+    alice = visit("alice", viewport={"width": 1280, "height": 800})
+    alice.open(shown["id"])
+    page, mouse = alice.page, alice.page.mouse
+    size = "() => [items.scrollTop, items.scrollHeight]"
+    before = page.evaluate(size)
+    alice.item("b").hover()
+    handle = page.get_by_role("button", name="Move “b”").bounding_box()
+    assert handle
+    mouse.move(handle["x"] + 8, handle["y"] + 20)
+    mouse.down()
+    for distance in (120, 700):
+        mouse.move(handle["x"] + 8, handle["y"] + distance, steps=5)
+        expect(page.locator(".item.lifted")).to_have_count(1)
+        frames = "for (let n = 0; n < 30; n += 1) await new Promise(requestAnimationFrame)"
+        page.evaluate(f"async () => {{ {frames} }}")
+        assert page.evaluate(size) == before
+    mouse.up()
+    expect(alice.texts).to_have_text(["a", "c", "d", "b"])
+
+
 def test_items_are_dragged(both: tuple[Visitor, Visitor]) -> None:
     alice, bob = both
     source = alice.page.get_by_role("button", name="Move “Bread”").bounding_box()

@@ -1,6 +1,7 @@
 """The admin: the log, and who is connected."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -108,6 +109,31 @@ def test_what_a_connection_rests_on_is_shown_nowhere(admin, alice, connect):
     assert admin.get(f"{CONNECTIONS}{row.pk}/change/").status_code in (302, 403)
 
 
+def test_what_rests_on_the_same_can_be_told(admin, alice, bob, connect):
+    secrets = ("one-token", "another-token", "a-session-key")
+    for row, grant in enumerate(
+        (
+            Grant(alice.pk, token=secrets[0]),
+            Grant(alice.pk, token=secrets[0]),
+            Grant(bob.pk, token=secrets[1]),
+            Grant(bob.pk, session=secrets[2], password="hash"),
+            Grant(bob.pk, password="hash"),
+            Grant(address="::1"),
+        )
+    ):
+        connect(alice, number=row, grants=[grant])
+    page = admin.get(CONNECTIONS)
+    text = page.content.decode()
+    shown = re.findall(r'field-rests_on">([^<]*)<', text)[::-1]
+    assert [one.split()[0] for one in shown] == [
+        *("token", "token", "token", "session", "password", "nothing"),
+    ]
+    assert shown[0] == shown[1] != shown[2]
+    assert not any(secret in text or secret[:6] in text for secret in secrets)
+    assert re.search(r"field-opened\">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d<", text)
+    assert "all that rests on it" in text
+
+
 def test_kick_orders_the_worker_to_end_it_and_ends_no_right(admin, alice, connect, worker):
     token = Token.objects.create(user=alice)
     row = connect(alice, number=5, grants=[Grant(alice.pk, token=token.key)])
@@ -183,6 +209,19 @@ def test_events_are_found_by_channel_number_id_and_type(admin, written):
     assert len(shown(admin.get(EVENTS, {"type": "todo-item.created"}))) == 3
     assert shown(admin.get(EVENTS, {"numbered": "no"})) == []
     assert admin.get(EVENTS, {"q": "9" * 30}).status_code == 200
+
+
+def test_an_event_is_shown_with_its_time_and_all_types_can_be_asked_for(admin, written):
+    row = models.Event.objects.get(seq=written[0].position.seq)
+    time = row.created_at.strftime("%Y-%m-%d %H:%M:%S")
+    assert f'<span class="second">{time}</span>' in admin.get(EVENTS).content.decode()
+    page = admin.get(f"{EVENTS}{row.pk}/change/").content.decode()
+    assert time in page
+    assert str(written[0].position) in page
+    text = admin.get(EVENTS).content.decode()
+    # Of publishers, of presence, of orders, and whatever else was sent lately.
+    for kind in ("todo-item.left", "member.joined", "kick", "revoke", "x"):
+        assert f"?type={kind}" in text
 
 
 def test_nobody_counts_all_rows(admin, written, monkeypatch):

@@ -133,3 +133,19 @@ def test_the_demo_can_be_repeated_whatever_became_of_it(db, capsys, django_user_
     assert (groceries.items.count(), another.items.count()) == (2, 0)
     assert "alice / realtime" in capsys.readouterr().out
     assert Membership.objects.count() == 1
+
+
+def test_the_demo_has_an_administrator_under_debug_alone(db, capsys, settings, django_user_model):
+    call_command("demo")
+    assert not django_user_model.objects.filter(is_staff=True).exists()
+    assert "DEBUG is off" in capsys.readouterr().err
+    settings.DEBUG = True
+    call_command("demo")
+    admin = django_user_model.objects.get(is_superuser=True)
+    assert (admin.get_username(), admin.is_staff) == ("admin", True)
+    assert "admin / realtime" in capsys.readouterr().out
+    # Who has the name already is given no rights.
+    admin.is_superuser = admin.is_staff = False
+    admin.save()
+    call_command("demo")
+    assert not django_user_model.objects.filter(is_staff=True).exists()

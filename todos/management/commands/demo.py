@@ -38,7 +38,9 @@ class Command(BaseCommand):
             self._user("admin", is_staff=True, is_superuser=True)
             self.stdout.write(f"Admin (/admin/): admin / {PASSWORD}")
         else:
-            self.stderr.write("Everybody knows these passwords, and DEBUG is off: no admin is made.")
+            self.stderr.write(
+                "DEBUG is off: no admin is made, and everybody knows these passwords."
+            )
 
     def _user(self, name: str, **rights: bool) -> Any:
         users = get_user_model()._default_manager
