@@ -29,9 +29,9 @@ TOO_SMALL = """() => [...document.querySelectorAll("button, a, summary, input, l
     .map(([html, { width, height }]) => `${width} by ${height}: ${html}`)"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
-# What Swagger UI writes itself, and offers no way to write otherwise: links in the buttons that unfold
-# operations, and smaller than these; its colours, which are its own in both schemes; headings that
-# leave out a level, and a part beside the landmark.
+# What Swagger UI writes itself, and offers no way to write otherwise: links in buttons that unfold
+# operations, and smaller than these; its colours, its own in both schemes; headings that leave out
+# a level, and a part beside the landmark.
 SWAGGER = dict.fromkeys(
     ("color-contrast", "heading-order", "nested-interactive", "region", "target-size"),
     "#swagger-ui",
