@@ -1,29 +1,66 @@
 """A Django project of somebody else's, which has nothing of this one but its wheel, made by
 following the documents."""
 
+import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.ports import free_port, wait_until
 from tests.servers import ROOT, START
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
 _NAME = re.compile(r"^(?:# |// |\{# )(\S+\.\w+)(?: #\})?\n")
-# What of this repository could be imported by mistake, and packages that only extras bring.
-_ABSENT = (
-    "api", "todos", "accounts", "frontend", "tests", "jwt", "urllib3", "gripcontrol", "pubcontrol",
-    "nacl", "redis", "psycopg", "environ", "corsheaders", "whitenoise", "csp", "django_filters",
-    "drf_spectacular", "django_eventstream", "requests",
-)  # fmt: skip
+# What of this repository could be imported by mistake.
+_OURS = ("api", "todos", "accounts", "compare", "frontend", "tests", "benchmarks", "manage")
+# By what its tests are run.
+_TOOLS = ("pytest", "pytest-django")
+
+
+def absent() -> list[str]:
+    """What can't be imported there: whatever the wheel's requirements, with the extra that the
+    document names, do not bring."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [*project["dependencies"], *project["optional-dependencies"]["gunicorn"], *_TOOLS]
+    kept = _brought([Requirement(one) for one in required])
+    return sorted(
+        name
+        for name, distributions in importlib.metadata.packages_distributions().items()
+        if name.isidentifier() and not kept & {canonicalize_name(one) for one in distributions}
+    )
+
+
+def _brought(requirements: list[Requirement]) -> set[str]:
+    """The distributions that installing these would bring."""
+    found: set[str] = set()
+    waiting = [(one, extra) for one in requirements for extra in ("", *one.extras)]
+    seen = set()
+    while waiting:
+        required, extra = waiting.pop()
+        name = canonicalize_name(required.name)
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        try:
+            needed = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # One for another platform.
+        found.add(name)
+        for one in map(Requirement, needed):
+            if one.marker is None or one.marker.evaluate({"extra": extra}):
+                waiting += [(one, each) for each in ("", *one.extras)]
+    return found
 
 
 def blocks(document: str, kind: str) -> list[str]:
@@ -51,16 +88,16 @@ def commands(document: str) -> list[list[str]]:
 class OwnProject:
     """A folder with a project, and what of it is run."""
 
-    def __init__(self, folder: Path, packages: Path, *, absent: bool = True) -> None:
-        """`packages` is where the wheel is unpacked; unless not `absent`, nothing can be imported
+    def __init__(self, folder: Path, packages: Path, *, alone: bool = True) -> None:
+        """`packages` is where the wheel is unpacked; if `alone`, nothing can be imported
         there but what this package needs, and gunicorn."""
         self.folder = folder
-        self._packages, self._absent = packages, absent
+        self._packages, self._alone = packages, alone
         hidden = folder.parent / f"{folder.name}-hidden"
         hidden.mkdir(parents=True)
-        names = _ABSENT if absent else _ABSENT[:5]
+        names = [*_OURS, *(absent() if alone else [])]
         (hidden / "sitecustomize.py").write_text(
-            f"import sys\nsys.modules.update(dict.fromkeys({names!r}))\n"
+            f"import sys\nfor name in {names!r}:\n    sys.modules.setdefault(name)\n"
         )
         kept = {name: text for name, text in os.environ.items() if "DJANGO" not in name}
         self.environ = kept | {
@@ -78,7 +115,7 @@ class OwnProject:
         """Another project with the same files and data, to be changed."""
         folder = self.folder.parent / name
         shutil.copytree(self.folder, folder)
-        return OwnProject(folder, self._packages, absent=self._absent)
+        return OwnProject(folder, self._packages, alone=self._alone)
 
     def run(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """What a command prints."""

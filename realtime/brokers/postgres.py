@@ -70,6 +70,6 @@ async def _warn_of_pooler(connection: psycopg.AsyncConnection[Any]) -> None:
         logger.warning(
             "The broker's URL leads to a pooler: unless that gives each client a connection of its"
             " own, what other processes change is only found within %g s. Set REALTIME_BROKER_URL"
-            " to a direct URL, or REDIS_URL.",
+            " to a direct URL, or to a redis:// one.",
             settings.TICK,
         )

@@ -49,7 +49,7 @@ def _sqlite(connection: Any) -> Iterator[Finding]:
             WARNING,
             "database",
             f"Its journal mode is {mode}: who reads waits for who writes.",
-            "Let DATABASE_URL set it up, or run: PRAGMA journal_mode=WAL",
+            "Run once: PRAGMA journal_mode=WAL",
         )
     if connection.settings_dict["OPTIONS"].get("timeout", 5) < 5:
         yield Finding(
@@ -62,7 +62,7 @@ def _postgres(connection: Any) -> Iterator[Finding]:
         connection, "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
     ):
         yield Finding(
-            PROBLEM, "database", "It takes no writes.", "Point DATABASE_URL at the primary server."
+            PROBLEM, "database", "It takes no writes.", "Have DATABASES lead to the primary server."
         )
     isolation = _value(connection, "SHOW transaction_isolation")
     if isolation != "read committed":
@@ -104,7 +104,7 @@ def _connections(connection: Any) -> Iterator[Finding]:
                 WARNING,
                 "broker",
                 "LISTEN does not work through a pooler that gives each transaction a connection.",
-                "Set REALTIME_BROKER_URL to a direct postgres:// URL, or REDIS_URL.",
+                "Set REALTIME_BROKER_URL to a direct postgres:// URL, or to a redis:// one.",
             )
         return
     most = _value(
@@ -118,7 +118,7 @@ def _connections(connection: Any) -> Iterator[Finding]:
     need = _needed(connection)
     text = f"Direct; a server takes up to {need} connections, {in_use} of {most} are in use."
     if need + _ROOM > most:
-        advice = "Lower DATABASE_POOL_SIZE or WEB_CONCURRENCY, or raise max_connections."
+        advice = "Have fewer workers or a smaller pool, or raise max_connections."
         yield Finding(PROBLEM, "connections", text, advice)
     elif 2 * need + _ROOM > most:
         advice = "Two servers at once, as while a new version starts, have no room."

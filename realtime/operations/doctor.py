@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
@@ -35,7 +36,7 @@ def examine() -> Iterator[Finding]:
     except (DatabaseError, InterfaceError) as error:
         reachable = False
         text = f"It can't be used: {one_line(str(error).strip())}"
-        yield Finding(PROBLEM, "database", text, "Look at DATABASE_URL, and whether it runs.")
+        yield Finding(PROBLEM, "database", text, "Look at its settings, and whether it runs.")
     yield from _checks(reachable)
     yield from _broker()
     if reachable:
@@ -55,7 +56,9 @@ def _settings() -> Iterator[Finding]:
         yield Finding(WARNING, "settings", "DEBUG is on.", "Turn it off in production.")
     if not settings.METRICS_TOKEN:
         yield Finding(
-            OK, "settings", "Without METRICS_TOKEN, /metrics is for staff that is logged in."
+            OK,
+            "settings",
+            "Without REALTIME_METRICS_TOKEN, /metrics is for staff that is logged in.",
         )
 
 
@@ -78,7 +81,11 @@ def _checks(reachable: bool) -> Iterator[Finding]:
 
 
 def _broker() -> Iterator[Finding]:
-    broker = sequencer.broker()
+    try:
+        broker = sequencer.broker()
+    except ImproperlyConfigured as error:
+        yield Finding(PROBLEM, "broker", str(error))
+        return
     if not isinstance(broker, RemoteBroker):
         workers = getattr(django_settings, "WEB_CONCURRENCY", 1)
         level = WARNING if workers > 1 else OK
@@ -91,16 +98,16 @@ def _broker() -> Iterator[Finding]:
             PROBLEM,
             "broker",
             f"It takes messages, and none has come back within {_PATIENCE:g} s.",
-            "A pooler loses them: set REALTIME_BROKER_URL to a direct URL, or REDIS_URL.",
+            "A pooler loses them: set REALTIME_BROKER_URL to a direct URL, or to a redis:// one.",
         )
     except Exception as error:
         text = f"It can't be reached: {one_line(str(error).strip())}"
-        yield Finding(PROBLEM, "broker", text, "Look at REDIS_URL, and whether it runs.")
+        yield Finding(PROBLEM, "broker", text, "Look at REALTIME_BROKER_URL, and whether it runs.")
     else:
         yield Finding(OK, "broker", f"{broker.describe()}; a round trip took {took * 1000:.1f} ms.")
 
 
-_ADVICE = "Set REDIS_URL, or use PostgreSQL: then workers hear of each other at once."
+_ADVICE = "Set REALTIME_BROKER_URL, or use PostgreSQL: then workers hear of each other at once."
 
 
 async def _round_trip(broker: RemoteBroker) -> float:

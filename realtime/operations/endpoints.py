@@ -10,7 +10,8 @@ import secrets
 
 from realtime.bridge import Response, Scope
 from realtime.conf import settings
-from realtime.operations import exposition, gauges, health, pool
+from realtime.operations import gauges, health
+from realtime.operations.metrics import page
 from realtime.worker import Worker
 
 HEALTH = "/healthz"
@@ -32,11 +33,11 @@ def answer(scope: Scope, worker: Worker | None) -> Response | None:
 
 
 def metrics(worker: Worker | None) -> Response:
-    """The figures of all workers of this server; on the event loop's thread."""
+    """The figures of all workers of this server, or 501 where these can't be shown; on the event
+    loop's thread."""
     if worker is not None:
         gauges.measure(worker)
-    text = exposition.text(pool.figures())
-    return _response(200, exposition.CONTENT_TYPE, text)
+    return _response(*page())
 
 
 def _health(worker: Worker | None) -> Response:

@@ -1,14 +1,14 @@
 """Looks at a running server from outside, through whatever stands before it."""
 
 import json
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from urllib.parse import urlsplit
 
-import urllib3
 from django.urls import reverse
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from realtime import probes, triggers
 from realtime.conf import settings
@@ -35,14 +35,18 @@ class Lost(Exception):
 class Stream:
     """A stream as it comes, nothing decoded."""
 
-    def __init__(self, pool: urllib3.PoolManager, url: str, last_event_id: str = "") -> None:
+    def __init__(self, url: str, last_event_id: str = "") -> None:
+        """Raises `TimeoutError` if nothing has come in time, not even its head."""
         headers = {"Accept": "text/event-stream", "Accept-Encoding": "gzip, br, deflate"}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
-        self.answer: Any = pool.request(
-            "GET", url, headers=headers, preload_content=False, redirect=False,
-            timeout=urllib3.Timeout(connect=_CONNECT, read=_PROMPT),
-        )  # fmt: skip
+        self._connection, self._socket = _connected(url)
+        try:
+            self._socket.settimeout(_PROMPT)
+            self.answer = _asked(self._connection, url, headers)
+        except BaseException:
+            self._connection.close()
+            raise
         self.text = ""
 
     def __enter__(self) -> "Stream":
@@ -50,6 +54,7 @@ class Stream:
 
     def __exit__(self, *args: object) -> None:
         self.answer.close()
+        self._connection.close()
 
     def until(self, wanted: str, seconds: float) -> float:
         """Reads until there is a line `wanted`; how many seconds that took. Raises `TimeoutError`,
@@ -63,15 +68,14 @@ class Stream:
         return time.monotonic() - began
 
     def _read(self, seconds: float) -> None:
-        connection = self.answer.connection
-        if connection is not None and connection.sock is not None:
-            connection.sock.settimeout(seconds)
+        # Not the connection's own: it lets go of the socket once an answer is to be its last.
+        self._socket.settimeout(seconds)
         try:
-            data = self.answer.read1(65536, decode_content=False)
-        except ReadTimeoutError:
-            return
-        except (HTTPError, OSError) as error:
-            raise Lost(str(error)) from error
+            data = self.answer.read1(65536)
+        except TimeoutError:
+            raise
+        except (HTTPException, OSError) as error:
+            raise Lost(str(error) or type(error).__name__) from error
         if not data:
             raise Lost("the connection ended")
         self.text += data.decode(errors="replace")
@@ -84,20 +88,41 @@ class Stream:
 def examine(base: str, patience: float) -> Iterator[Finding]:
     """Everything that can be seen at a server's address. `patience` is how long a quiet stream is
     watched, in seconds."""
-    pool = urllib3.PoolManager(retries=False)
     try:
-        yield from _health(pool, base)
-        yield from _stream(pool, base, patience)
-    except (HTTPError, OSError) as error:
-        text = f"It can't be reached: {one_line(str(error))}"
+        yield from _health(base)
+        yield from _stream(base, patience)
+    except (HTTPException, OSError) as error:
+        text = f"It can't be reached: {one_line(str(error) or type(error).__name__)}"
         yield Finding(PROBLEM, "server", text, "Look at the address, and whether it runs.")
 
 
-def _health(pool: urllib3.PoolManager, base: str) -> Iterator[Finding]:
-    answer = pool.request("GET", f"{base}/healthz", timeout=_CONNECT, redirect=False)
-    told: Any = None
+def _connected(url: str) -> tuple[HTTPConnection, socket.socket]:
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_CONNECT)
+    try:
+        connection.connect()
+    except TimeoutError as error:
+        raise ConnectionError(f"no connection within {_CONNECT:g} s") from error
+    return connection, connection.sock
+
+
+def _asked(connection: HTTPConnection, url: str, headers: dict[str, str]) -> HTTPResponse:
+    parts = urlsplit(url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    connection.request("GET", target, headers=headers)
+    return connection.getresponse()
+
+
+def _health(base: str) -> Iterator[Finding]:
+    url = f"{base}/healthz"
+    connection, _ = _connected(url)
+    with closing(connection):
+        answer = _asked(connection, url, {})
+        data = answer.read()
+    told = None
     with suppress(ValueError):
-        told = json.loads(answer.data)
+        told = json.loads(data)
     if not isinstance(told, dict) or "checks" not in told:
         text = f"/healthz answers {answer.status}, and not as this server does."
         yield Finding(PROBLEM, "server", text, "Is this the right address?")
@@ -110,13 +135,13 @@ def _health(pool: urllib3.PoolManager, base: str) -> Iterator[Finding]:
             yield Finding(PROBLEM, "server", text, "The server's log says more.")
 
 
-def _stream(pool: urllib3.PoolManager, base: str, patience: float) -> Iterator[Finding]:
+def _stream(base: str, patience: float) -> Iterator[Finding]:
     channel = probes.name()
     url = f"{base}{reverse('realtime:stream')}?channel={channel}"
     began = time.monotonic()
     try:
-        stream = Stream(pool, url)
-    except ReadTimeoutError:
+        stream = Stream(url)
+    except TimeoutError:
         yield _BUFFERED
         return
     with stream:
@@ -135,7 +160,7 @@ def _stream(pool: urllib3.PoolManager, base: str, patience: float) -> Iterator[F
             triggers.trigger(channel, "probe", {"n": 1})
             took = stream.until("event: probe", _PROMPT)
             yield Finding(OK, "stream", f"An event came within {took * 1000:.0f} ms.")
-            yield from _resumption(pool, url, position)
+            yield from _resumption(url, position)
             yield from _quiet(stream, patience)
         except TimeoutError:
             yield from _held_back(stream)
@@ -143,7 +168,7 @@ def _stream(pool: urllib3.PoolManager, base: str, patience: float) -> Iterator[F
             yield _cut(lost)
 
 
-def _refused(answer: Any) -> Finding:
+def _refused(answer: HTTPResponse) -> Finding:
     where = answer.headers.get("Location")
     if where:
         text = f"The stream's address redirects to {one_line(where)}."
@@ -159,7 +184,7 @@ def _refused(answer: Any) -> Finding:
     return Finding(PROBLEM, "stream", f"The server answers {answer.status}.", advice)
 
 
-def _headers(answer: Any) -> Iterator[Finding]:
+def _headers(answer: HTTPResponse) -> Iterator[Finding]:
     if encoding := answer.headers.get("Content-Encoding"):
         yield Finding(
             PROBLEM,
@@ -175,8 +200,8 @@ def _headers(answer: Any) -> Iterator[Finding]:
         yield Finding(WARNING, "stream", text, "Let it pass: it keeps caches and compressors off.")
 
 
-def _resumption(pool: urllib3.PoolManager, url: str, position: str) -> Iterator[Finding]:
-    with Stream(pool, url, position) as stream:
+def _resumption(url: str, position: str) -> Iterator[Finding]:
+    with Stream(url, position) as stream:
         try:
             stream.until("event: stream-open", _PROMPT)
             stream.until("event: probe", _PROMPT)
@@ -203,7 +228,7 @@ def _quiet(stream: Stream, patience: float) -> Iterator[Finding]:
 def _held_back(stream: Stream) -> Iterator[Finding]:
     """Something did not come in time. What is slow is told from what never comes."""
     if stream.first_id():
-        advice = "Does the server use this DATABASE_URL? Else something holds events back."
+        advice = "Does the server use this database? Else something holds events back."
         yield Finding(PROBLEM, "stream", "An event or a keep-alive did not come in time.", advice)
         return
     yield _BUFFERED

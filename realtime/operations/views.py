@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from realtime.operations import exposition, pool
+from realtime.operations import metrics
 
 
 class MetricsView(APIView):
@@ -25,7 +25,8 @@ class MetricsView(APIView):
         return 'Bearer realm="metrics"'
 
     def get(self, request: Request) -> HttpResponse:
-        """A page in Prometheus' text format."""
-        page = HttpResponse(exposition.text(pool.figures()), content_type=exposition.CONTENT_TYPE)
-        page["Cache-Control"] = "no-store"
-        return page
+        """A page in Prometheus' text format, or 501 where it can't be made."""
+        status, kind, text = metrics.page()
+        return HttpResponse(
+            text, status=status, content_type=kind, headers={"Cache-Control": "no-store"}
+        )

@@ -56,7 +56,7 @@ def position(request):
 def project(packages, tmp_path_factory):
     """The project as its own documentation makes it, and then moved."""
     folder = tmp_path_factory.mktemp("moved")
-    project = OwnProject(folder / "mysite", packages, absent=False)
+    project = OwnProject(folder / "mysite", packages, alone=False)
     project.run("django-admin", "startproject", "mysite", folder=folder)
     project.write("chat/__init__.py", "")
     project.write("chat/templates/page.html", PAGE)

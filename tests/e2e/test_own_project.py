@@ -125,7 +125,7 @@ def test_runserver_answers_with_what_is_new(project):
 LACKS = {
     "": [],
     'INSTALLED_APPS.remove("rest_framework")': ["realtime.E005"],
-    'ROOT_URLCONF = "notes.urls"': ["realtime.E006"],
+    'ROOT_URLCONF = "notes.urls"': ["realtime.W009"],
     "REALTIME_KEEP_ALIVE = 60": ["realtime.E007"],
     'REALTIME_BROKER_URL = "redis://localhost"': ["realtime.E008"],
     'REALTIME_BROKER_URL = "postgres://localhost"': ["realtime.E008"],

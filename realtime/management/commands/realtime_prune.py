@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime import log
 from realtime.conf import settings
+from realtime.operations.installed import log_expected
 
 
 class Command(BaseCommand):
@@ -38,10 +39,11 @@ class Command(BaseCommand):
         if not (math.isfinite(max_age) and max_age >= 0 and max_events >= 0):
             raise CommandError("Neither --max-age nor --max-events can be negative.")
         try:
-            if options.get("dry_run"):
-                self._forecast(max_age, max_events)
-            else:
-                self.stdout.write(f"Deleted {log.prune(max_age, max_events)} events.{_rest()}")
+            with log_expected():
+                if options.get("dry_run"):
+                    self._forecast(max_age, max_events)
+                else:
+                    self.stdout.write(f"Deleted {log.prune(max_age, max_events)} events.{_rest()}")
         except OverflowError as error:
             raise CommandError("--max-age is more seconds than there have been.") from error
 

@@ -10,6 +10,7 @@ from realtime.events import Event, EventId
 from realtime.exceptions import InvalidChannel, InvalidEventId, PositionLost
 from realtime.names import check_target
 from realtime.operations import tail
+from realtime.operations.installed import log_expected
 
 
 class Command(BaseCommand):
@@ -42,9 +43,9 @@ class Command(BaseCommand):
         except InvalidEventId as error:
             raise CommandError("--since takes an event's id, like 8-9e19b4d0.") from error
         try:
-            self._follow(
-                position, channels, options["limit"], tail.as_json if options["json"] else tail.line
-            )
+            show = tail.as_json if options["json"] else tail.line
+            with log_expected():
+                self._follow(position, channels, options["limit"], show)
         except PositionLost as lost:
             reason = {"pruned": "it was pruned"}.get(lost.reason, "it is not of this log")
             raise CommandError(f"Nothing can be read from {position} on: {reason}.") from lost

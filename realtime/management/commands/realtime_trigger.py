@@ -9,6 +9,7 @@ from realtime import sequencer
 from realtime.brokers.remote import RemoteBroker
 from realtime.events import loads
 from realtime.exceptions import RealtimeError
+from realtime.operations.installed import log_expected
 
 
 class Command(BaseCommand):
@@ -37,9 +38,10 @@ class Command(BaseCommand):
         if options["ephemeral"]:
             _require_broker()
         try:
-            realtime.trigger(
-                options["channel"], options["event"], data, ephemeral=options["ephemeral"]
-            )
+            with log_expected():
+                realtime.trigger(
+                    options["channel"], options["event"], data, ephemeral=options["ephemeral"]
+                )
         except RealtimeError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Sent {options['event']} to {options['channel']}.")
@@ -55,6 +57,6 @@ def _require_broker() -> None:
         except Exception as error:
             raise CommandError(f"The broker can't be reached: {error}") from error
     raise CommandError(
-        "There is no broker that would take an ephemeral event to the server: set REDIS_URL, or use"
-        " PostgreSQL."
+        "There is no broker that would take an ephemeral event to the server: set"
+        " REALTIME_BROKER_URL, or use PostgreSQL."
     )
