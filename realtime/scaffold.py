@@ -5,28 +5,31 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
-from django.db.models import ForeignKey, Model
-from django.utils.text import slugify
+from django.db.models import FileField, ForeignKey, Model
 
+from realtime.additions import Import, NotAddable, Part, Routes, bindings
+from realtime.namings import names_of
+from realtime.plans import Plan
 from realtime.publisher import kebab
-from realtime.samples import WIDTH, Sample, bracketed, call, user_arguments, variable
-
-Import = tuple[str, str]
+from realtime.samples import Sample, bracketed, call, user_arguments, variable
+from realtime.values import quoted
+from realtime.watch import followers
 
 
 class Scaffold:
     """A model's files. `owner` is the name of its foreign key to a user, if rows are that user's
-    own; raises `CommandError` if it has no such field."""
+    own; raises `CommandError` if it has no such field, or if other models have its names."""
 
     def __init__(self, model: type[Model], owner: str | None = None) -> None:
         self.model = model
         self.name = model.__name__
-        self.event = kebab(self.name)
-        self.object = variable(self.event.replace("-", "_"))
-        self.plural = slugify(model._meta.verbose_name_plural or "") or f"{self.event}s"
+        names = names_of(model)
+        self.event, self.plural = names.event, names.plural
+        self.object = variable(kebab(self.name).replace("-", "_"))
         config: Any = model._meta.app_config
         self.package: str = config.name
         self.folder = Path(config.path)
+        self.urls = f"{self.package}.urls"
         self.owners = _owners(model)
         self.owner = owner
         if owner is not None and owner not in self.owners:
@@ -36,8 +39,14 @@ class Scaffold:
                 + known
             )
 
-    def files(self) -> dict[Path, str]:
-        """The files' contents by their paths."""
+    def plan(self) -> Plan:
+        """What to write; raises `CommandError` if something that is there stands in the way."""
+        plan = Plan(self.package)
+        for path, part in self._parts().items():
+            plan.add(path, part)
+        return plan
+
+    def _parts(self) -> dict[Path, Part]:
         tests = self.folder / "tests"
         return {
             self.folder / "realtime.py": self._publisher(),
@@ -49,36 +58,46 @@ class Scaffold:
 
     # Each file
 
-    def _publisher(self) -> str:
-        own = [self._its_model, (f"{self.package}.serializers", self._serializer_name)]
-        third = _imports([("django.contrib.auth", "get_user_model")]) if self.owner else ""
-        return (
-            f'"""Which changes of {self.plural} are published, and to whom."""\n\n'
-            f"import realtime\n{third}\n{_imports(own)}\n\n"
+    def _publisher(self) -> Part:
+        imports = {("realtime", ""), self._its_model, self._its_serializer}
+        if self.owner:
+            imports.add(("django.contrib.auth", "get_user_model"))
+        named = f'    name = "{self.event}"\n' if self.event != kebab(self.name) else ""
+        body = (
             f"@realtime.register({self.name})\n"
-            f"class {self.name}Publisher(realtime.ModelPublisher):\n"
+            f"class {self.name}Publisher(realtime.ModelPublisher):\n{named}"
             f"    serializer_class = {self._serializer_name}\n\n"
             f"    def channels(self, {self.object}):\n"
             f"{self._channels_of_object}\n\n"
             f"{self._rule}"
         )
+        told = f"Which changes of {self.plural} are published, and to whom."
+        return Part(told, frozenset(imports), body, f"{self.name}Publisher")
 
     @property
     def _rule(self) -> str:
         if not self.owner:
             return (
                 f'@realtime.channel("private-{self.plural}")\n'
-                "def anybody(user):\n"
+                f"def {self._rule_name('anybody')}(user):\n"
                 '    """What is private takes a login; beyond that, it is for everybody."""\n'
                 "    return True\n"
             )
         kind = "int" if "Integer" in _key_type() or "Auto" in _key_type() else "str"
         return (
             f'@realtime.channel("private-{self.plural}.<{kind}:pk>")\n'
-            "def oneself(user):\n"
+            f"def {self._rule_name('oneself')}(user):\n"
             f'    """A user\'s {self.plural} are for that user alone."""\n'
             "    return get_user_model().objects.filter(pk=user.pk)\n"
         )
+
+    def _rule_name(self, name: str) -> str:
+        path = self.folder / "realtime.py"
+        try:
+            taken = path.exists() and name in bindings(path.read_text(encoding="utf-8"), "")
+        except NotAddable:  # Which is told when it comes to adding.
+            taken = False
+        return f"{self.plural.replace('-', '_')}_for_{name}" if taken else name
 
     @property
     def _channels_of_object(self) -> str:
@@ -90,100 +109,103 @@ class Scaffold:
         nullable = self.model._meta.get_field(self.owner).null
         return f"{nobody if nullable else ''}        return {names}\n"
 
-    def _serializer(self) -> str:
-        fields = [
-            field.name
+    def _serializer(self) -> Part:
+        concrete = [
+            field
             for field in self.model._meta.concrete_fields
             if not (field.is_relation and getattr(field.remote_field, "parent_link", False))
         ]
-        key = self.model._meta.pk.name
-        extra = ""
-        if key != "id":
-            extra = '    id = serializers.ReadOnlyField(source="pk")\n\n'
-            fields.insert(0, "id")
-        shown = bracketed("fields = [", [f'"{name}"' for name in fields], "]", 8)
+        fields = [field.name for field in concrete if field.name != "id"]
+        # A child's key is its parent's, whose name it may be.
+        has_id = any(field.name == "id" and field.primary_key for field in concrete)
+        extra = "" if has_id else '    id = serializers.ReadOnlyField(source="pk")\n\n'
+        shown = bracketed("fields = [", [f'"{name}"' for name in ["id", *fields]], "]", 8)
         read_only = f'        read_only_fields = ["{self.owner}"]\n' if self.owner else ""
-        return (
-            f'"""How {self.plural} are represented, in REST answers and in events alike."""\n\n'
-            f"from rest_framework import serializers\n\n{_imports([self._its_model])}\n\n"
-            f"class {self._serializer_name}(serializers.ModelSerializer):\n{extra}"
+        imports = {("rest_framework", "serializers"), self._its_model}
+        base = "serializers.ModelSerializer"
+        if any(isinstance(field, FileField) for field in concrete):
+            base = "ModelSerializer"
+            imports.add(("realtime.serializers", base))
+            if not extra:
+                imports.remove(("rest_framework", "serializers"))
+        body = (
+            f"class {self._serializer_name}({base}):\n{extra}"
             f"    class Meta:\n        model = {self.name}\n        {shown}\n{read_only}"
         )
+        told = f"How {self.plural} are represented, in REST answers and in events alike."
+        return Part(told, frozenset(imports), body, self._serializer_name)
 
-    def _viewset(self) -> str:
-        third = [
+    def _viewset(self) -> Part:
+        imports = {
             ("realtime.viewsets", "RealtimeMixin"),
             ("rest_framework.permissions", "IsAuthenticated"),
             ("rest_framework.viewsets", "ModelViewSet"),
-        ]
-        own = [self._its_model, (f"{self.package}.serializers", self._serializer_name)]
+            self._its_model,
+            self._its_serializer,
+        }
         rows = "all()" if self.model._meta.ordering else 'order_by("pk")'
         channel = bracketed("[", [self._channel_of_reader("self.request.user")], "]", 8, "return ")
-        text = (
-            f'"""{self.plural.capitalize()} over HTTP."""\n\n'
-            f"{_imports(third)}\n{_imports(own)}\n\n"
+        body = (
             f"class {self.name}ViewSet(RealtimeMixin, ModelViewSet):\n"
             f"    queryset = {self.name}.objects.{rows}\n"
             f"    serializer_class = {self._serializer_name}\n"
             "    permission_classes = [IsAuthenticated]\n"
         )
         if self.owner:
-            text += (
+            body += (
                 "\n    def get_queryset(self):\n"
-                f"        {self.object}s = super().get_queryset()\n"
-                f"        return {self.object}s.filter({self.owner}=self.request.user)\n"
+                "        rows = super().get_queryset()\n"
+                f"        return rows.filter({self.owner}=self.request.user)\n"
                 "\n    def perform_create(self, serializer):\n"
                 f"        serializer.save({self.owner}=self.request.user)\n"
             )
-        return (
-            f"{text}\n    def stream_channels(self, {self.object}=None):\n"
-            f"        return {channel}\n"
-        )
+        body += f"\n    def stream_channels(self, {self.object}=None):\n        return {channel}\n"
+        told = f"{self.plural.capitalize()} over HTTP."
+        return Part(told, frozenset(imports), body, f"{self.name}ViewSet")
 
-    def _urls(self) -> str:
+    def _urls(self) -> Part:
         view = (f"{self.package}.viewsets", f"{self.name}ViewSet")
         arguments = [f'"{self.plural}"', view[1], f'basename="{self.event}"']
-        return (
-            f'"""The addresses of {self.plural}."""\n\n'
-            f"from rest_framework.routers import SimpleRouter\n\n{_imports([view])}\n"
-            f"router = SimpleRouter()\n{call('router.register', arguments, 0)}\n\n"
+        registration = call("{router}.register", arguments, 0)
+        body = (
+            f"router = SimpleRouter()\n{registration.replace('{router}', 'router')}\n\n"
             "urlpatterns = router.urls\n"
         )
+        imports = frozenset([("rest_framework.routers", "SimpleRouter"), view])
+        told = f"The addresses of {self.plural}."
+        return Routes(told, imports, body, view[1], registration)
 
-    def _test(self) -> str:
+    def _test(self) -> Part:
         sample = Sample(self.model, self.owner)
-        third = [
+        imports = {
             ("django.contrib.auth", "get_user_model"),
             ("django.urls", "reverse"),
             ("realtime.testing", "assert_converges"),
-            ("realtime.testing", "assert_publishes"),
             ("rest_framework.test", "APITestCase"),
-        ]
+            *sample.imports,
+        }
         skip = ""
         if sample.unknown:
-            sample.expression = f"{self.name}.objects.create()"
-            third.append(("unittest", "skip"))
-            skip = f'@skip("Say in create() what {sample.unknown} may be.")\n'
-        standard = [one for one in [*third, *sample.imports] if one[0] in ("datetime", "unittest")]
-        third = [one for one in third if one not in standard]
-        own = sorted({self._its_model, *sample.imports} - set(standard))
-        user = call("get_user_model().objects.create", user_arguments(get_user_model()))
+            imports.add(("unittest", "skip"))
+            skip = f"@skip({quoted(f'Say in create() what {sample.unknown} may be.')})\n"
+        # A parent may become live some day.
+        alone = not self.model._meta.get_parent_list() and not followers(self.model)
+        imports.add(("realtime.testing", "assert_publishes" if alone else "capture_events"))
+        user = call("self.user = get_user_model().objects.create", user_arguments(get_user_model()))
         channel = self._channel_of_reader("self.user")
-        imports = "\n".join(_imports(group) for group in (standard, third, own) if group)
-        return (
-            f'"""{self.plural.capitalize()} are live."""\n\n{imports}\n\n'
+        needed = "".join(f"        {one}\n" for one in sample.needed)
+        statements = "".join(f"        {one}\n" for one in sample.statements)
+        body = (
             f"{skip}class {self.name}LiveTests(APITestCase):\n"
             "    def setUp(self):\n"
-            f"        self.user = {user}\n"
-            "        self.client.force_authenticate(self.user)\n\n"
+            f"        {user}\n"
+            "        self.client.force_authenticate(self.user)\n"
+            f"{needed}\n"
             "    def create(self):\n"
-            f"        return {sample.expression}\n\n"
+            f"{statements}\n"
             "    def test_changes_are_published(self):\n"
             f"        channel = {channel}\n"
-            f'        with assert_publishes((channel, "{self.event}.created")):\n'
-            f"            {self.object} = self.create()\n"
-            f'        with assert_publishes((channel, "{self.event}.deleted")):\n'
-            f"            {self.object}.delete()\n\n"
+            f"{self._published(alone)}\n"
             "    def test_who_follows_the_stream_has_what_the_list_has(self):\n"
             f'        url = reverse("{self.event}-list")\n'
             "        assert_converges(self.create, self.client, url)\n\n"
@@ -192,12 +214,36 @@ class Scaffold:
             f'        response = self.client.get(reverse("{self.event}-list"))\n'
             "        self.assertIn(response.status_code, (401, 403))\n"
         )
+        told = f"{self.plural.capitalize()} are live."
+        return Part(told, frozenset(imports), body, f"{self.name}LiveTests")
+
+    def _published(self, alone: bool) -> str:
+        """What asserts the events; not `alone`, other models have some of their own by them."""
+        lines = ""
+        for action, write in (
+            ("created", f"{self.object} = self.create()"),
+            ("deleted", f"{self.object}.delete()"),
+        ):
+            event = f'(channel, "{self.event}.{action}")'
+            if alone:
+                lines += f"        with assert_publishes({event}):\n            {write}\n"
+            else:
+                lines += (
+                    f"        with capture_events() as events:\n            {write}\n"
+                    "        told = [(event.channel, event.type) for event in events]\n"
+                    f"        self.assertIn({event}, told)\n"
+                )
+        return lines
 
     # What several of them say
 
     @property
     def _its_model(self) -> Import:
         return self.model.__module__, self.name
+
+    @property
+    def _its_serializer(self) -> Import:
+        return f"{self.package}.serializers", self._serializer_name
 
     @property
     def _serializer_name(self) -> str:
@@ -219,17 +265,3 @@ def _owners(model: type[Model]) -> list[str]:
 
 def _key_type() -> str:
     return str(get_user_model()._meta.pk.get_internal_type())
-
-
-def _imports(names: list[Import]) -> str:
-    """Import statements, sorted, a line for each module."""
-    modules: dict[str, list[str]] = {}
-    for module, name in sorted(set(names)):
-        modules.setdefault(module, []).append(name)
-    lines = []
-    for module, imported in modules.items():
-        line = f"from {module} import {', '.join(imported)}"
-        if len(line) > WIDTH:
-            line = bracketed(f"from {module} import (", imported, ")", 0)
-        lines.append(line)
-    return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import httpx
 import pytest
@@ -111,11 +112,11 @@ class OwnProject:
         for name in ("SECRET_KEY", "DATABASE_URL", "DEBUG"):
             self.environ.pop(name, None)
 
-    def copy(self, name: str) -> "OwnProject":
+    def copy(self, name: str) -> Self:
         """Another project with the same files and data, to be changed."""
         folder = self.folder.parent / name
         shutil.copytree(self.folder, folder)
-        return OwnProject(folder, self._packages, alone=self._alone)
+        return type(self)(folder, self._packages, alone=self._alone)
 
     def run(self, *command: str, fails: bool = False, folder: Path | None = None) -> str:
         """What a command prints."""

@@ -108,6 +108,66 @@ def test_the_list_is_live_in_two_browsers(server, browser):
         page.context.close()
 
 
+def test_without_its_extra_metrics_say_what_they_need(project):
+    token = "a-token-of-these-tests"
+    copy = project.copy("measured")
+    copy.write("mysite/settings.py", f'REALTIME_METRICS_TOKEN = "{token}"\n')
+    command = commands(DOCUMENT)[-1]
+    with copy.serving(*command, "--bind", "{address}") as url:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(f"{url}/metrics", headers=headers, timeout=DEADLINE)
+        assert answer.status_code == 501
+        assert answer.json()["detail"].endswith("Install this package with the extra `metrics`.")
+        assert httpx.get(f"{url}/healthz", timeout=DEADLINE).status_code == 200
+
+
+def test_the_doctor_needs_nothing_else(server, project):
+    printed = project.manage("realtime_doctor", server, "--patience", "3")
+    assert "Last-Event-ID gets through" in printed
+
+
+@pytest.mark.parametrize(("url", "needed"), [
+    ("redis://localhost", "redis"),
+    ("postgres://localhost", "psycopg"),
+])  # fmt: skip
+def test_what_a_setting_needs_is_said_without_a_traceback(project, url, needed):
+    program = (
+        f"import mysite.settings as own; own.REALTIME_BROKER_URL = {url!r};"
+        "from django.core.management import execute_from_command_line as run;"
+        "run(['manage.py', 'realtime_doctor', '--settings', 'mysite.settings'])"
+    )
+    printed = project.run("python", "-c", program, fails=True)
+    assert "Traceback" not in printed
+    told = f"broker: REALTIME_BROKER_URL needs {needed}, which is not installed. Install this"
+    assert told in printed
+
+
+UNMIGRATED = (
+    ("realtime_tail", "--all"),
+    ("realtime_tail", "--all", "--since", "8-9e19b4d0"),
+    ("realtime_trigger", "news", "headline"),
+    ("realtime_prune",),
+    ("realtime_prune", "--dry-run"),
+)
+
+
+def test_a_database_that_was_not_migrated_is_said_to_be_so(project):
+    copy = project.copy("unmigrated")
+    for path in copy.folder.glob("db.sqlite3*"):
+        path.unlink()
+    program = "\n".join([
+        "from django.core.management import CommandError, call_command",
+        f"for arguments in {UNMIGRATED}:",
+        "    try:",
+        "        call_command(*arguments)",
+        "    except CommandError as error:",
+        "        print(error)",
+    ])  # fmt: skip
+    printed = copy.manage("shell", "-v0", "-c", program).splitlines()
+    told = "The database has not been migrated. Run: python manage.py migrate"
+    assert printed == [told] * len(UNMIGRATED)
+
+
 def test_runserver_answers_with_what_is_new(project):
     command = ("python", "manage.py", "runserver", "--noreload", "{address}")
     headers = {"Accept": "text/event-stream"}
@@ -159,100 +219,6 @@ for change in json.loads(sys.argv[1]):
 def test_a_project_is_told_what_it_lacks(project):
     printed = project.run("python", "-c", CHECK, json.dumps(list(LACKS)))
     assert printed.splitlines() == [str(ids) for ids in LACKS.values()]
-
-
-# The command
-
-MODELS = '''
-import uuid
-
-from django.conf import settings
-from django.db import models
-from django.db.models import CASCADE
-
-
-class Shelf(models.Model):
-    code = models.SlugField(primary_key=True, max_length=3)
-
-
-class LibraryBook(models.Model):
-    """Named by two words, with a key that is no number, and fields of many kinds."""
-
-    key = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    reader_who_has_borrowed_it = models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, null=True)
-    shelf = models.ForeignKey(Shelf, CASCADE)
-    kind = models.CharField(max_length=1, choices=[("n", "novel"), ("p", "poems")])
-    price = models.DecimalField(max_digits=6, decimal_places=2)
-    bought_at = models.DateTimeField()
-    lent_for = models.DurationField()
-    remarks = models.JSONField()
-    added_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name_plural = "library books"
-'''
-
-
-@pytest.fixture(scope="module")
-def library(project):
-    """A project with a second application, whose files are not those of the document."""
-    copy = project.copy("library")
-    copy.write("library/__init__.py", "")
-    copy.write("library/models.py", MODELS)
-    copy.write("mysite/settings.py", 'INSTALLED_APPS += ["library"]\n')
-    copy.manage("makemigrations", "library")
-    return copy
-
-
-REFUSED = {
-    "Note": "as in notes.Note",
-    "notes.Nothing": "doesn't have a 'Nothing' model",
-    "nobody.Note": "No installed app with label 'nobody'",
-    "auth.User": "belongs to an installed package",
-    "notes.Note": "is live already, by notes.realtime.NotePublisher",
-    "library.Shelf --owner code": "has no foreign key code to User.",
-}
-REFUSE = """
-from django.core.management import CommandError, call_command
-for label in {labels}:
-    try:
-        call_command("startrealtime", *label.split())
-    except CommandError as error:
-        print(error)
-"""
-
-
-def test_the_command_refuses_clearly(library):
-    before = sorted(library.folder.rglob("*.py"))
-    program = REFUSE.format(labels=list(REFUSED))
-    printed = library.manage("shell", "-v0", "-c", program).splitlines()
-    assert len(printed) == len(REFUSED)
-    for line, told in zip(printed, REFUSED.values(), strict=True):
-        assert told in line
-    assert sorted(library.folder.rglob("*.py")) == before
-    assert "--dry-run" in library.manage("startrealtime", "--help")
-
-
-def test_what_it_writes_for_an_awkward_model_is_formatted_and_passes(library):
-    arguments = ("startrealtime", "library.LibraryBook", "--owner", "reader_who_has_borrowed_it")
-    dry = library.manage(*arguments, "--dry-run")
-    assert not (library.folder / "library/realtime.py").exists()
-    library.manage(*arguments)
-    for name in WRITTEN:
-        text = (library.folder / "library" / name).read_text()
-        assert f"# library/{name}\n{text}" in dry
-    written = [f"{app}/{name}" for app in ("library", "notes") for name in WRITTEN]
-    library.run("ruff", "format", "--check", "--isolated", *written)
-    library.run("ruff", "check", "--isolated", "--select", "E4,E7,E9,F,I,UP,B", *written)
-    urls = (library.folder / "mysite/urls.py").read_text()
-    added = '    path("api/", include("library.urls")),\n    *static'
-    library.write("mysite/urls.py", urls.replace("    *static", added))
-    assert re.search(r"Ran 3 tests .*OK", library.manage("test", "library"), re.S)
-    # A second time, everything is there: nothing is touched, and what to add is said.
-    printed = library.manage("startrealtime", "library.Shelf", fails=True)
-    assert "class ShelfPublisher(realtime.ModelPublisher):" in printed
-    assert "there are already: library/realtime.py" in printed
-    assert "ShelfLiveTests" not in (library.folder / "library/test_realtime.py").read_text()
 
 
 # The other documents
@@ -312,7 +278,9 @@ def test_the_wheel_has_what_it_needs_and_says_what(wheel):
         "djangorestframework",
     ]
     extras = set(metadata(info).metadata.get_all("Provides-Extra"))
-    assert extras == {"gunicorn", "postgres", "redis", "pusher", "grip", "eventstream"}
+    assert extras == {
+        "gunicorn", "postgres", "redis", "pusher", "metrics", "grip", "eventstream",
+    }  # fmt: skip
     top = {path.name for path in (wheel / "packages").iterdir()} - {info.name, "__pycache__"}
     assert top == {"realtime"}
     assert file.name.startswith("django_realtime_todos-")

@@ -1,11 +1,15 @@
 """The commands: what they take, and what they say."""
 
+import ast
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+import realtime
 from realtime import log, models, probes
 from realtime.events import Event
 from realtime.operations import doctor, outside, tail
@@ -148,6 +152,16 @@ def test_a_server_that_is_not_there_is_a_problem():
     (finding,) = outside.examine("http://127.0.0.1:1", 1)
     assert finding.level == PROBLEM
     assert "can't be reached" in finding.text
+
+
+def test_what_is_said_names_settings_of_this_package():
+    """What the environment is called is another project's own affair."""
+    foreign = ("REDIS_URL", "DATABASE_URL", "DATABASE_POOL_SIZE", "WEB_CONCURRENCY")
+    folder = Path(realtime.__file__).parent
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+                assert not re.search(rf"\b({'|'.join(foreign)})\b", node.value), (path, node.value)
 
 
 # What the doctor tries things out by

@@ -1,7 +1,8 @@
 """``manage.py startrealtime``: makes a model live."""
 
-import sysconfig
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
+from django.urls import URLResolver, get_resolver
 
+from realtime.additions import is_installed
 from realtime.exceptions import NotRegistered
+from realtime.plans import shown
 from realtime.publisher import registry
 from realtime.scaffold import Scaffold
 
@@ -23,7 +27,8 @@ Makes a model live. Writes into the folder of its application:
   urls.py           its addresses
   test_realtime.py  that it works
 
-A file that exists is never changed: then nothing is written, and what would be is printed."""
+To a file that exists, what it lacks is added: imports, a class, an address. Nothing that is in it
+is changed."""
 
 
 class _Formatter(RawDescriptionHelpFormatter):
@@ -50,27 +55,25 @@ class Command(BaseCommand):
             " Without it, who is logged in sees and writes all",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="print what would be written, and write nothing"
+            "--dry-run",
+            action="store_true",
+            help="print what would be written or added, and do nothing",
         )
 
     def handle(self, *, model: str, owner: str | None, dry_run: bool, **options: Any) -> None:
         scaffold = Scaffold(_model(model), owner)
-        files = scaffold.files()
-        existing = [path for path in files if path.exists()]
-        if dry_run or existing:
-            for path, content in files.items():
-                self.stdout.write(f"# {_shown(path)}\n{content}\n")
-        if existing:
-            names = ", ".join(map(_shown, existing))
-            raise CommandError(
-                f"Nothing was written, for there are already: {names}. What would be in them is"
-                " printed above; add by hand what they lack."
-            )
-        if not dry_run:
-            _write(files)
-            for path in files:
-                self.stdout.write(self.style.SUCCESS(f"Wrote {_shown(path)}"))
-            self.stdout.write(_next(scaffold))
+        plan = scaffold.plan()
+        if dry_run:
+            for text in plan.forecast():
+                self.stdout.write(text)
+            return
+        plan.write()
+        for path in plan.new:
+            self.stdout.write(self.style.SUCCESS(f"Wrote {shown(path)}"))
+        for path in plan.changed:
+            self.stdout.write(self.style.SUCCESS(f"Added to {shown(path)}"))
+        for line in (*plan.left, *_next(scaffold)):
+            self.stdout.write(line)
 
 
 def _model(label: str) -> type[Model]:
@@ -84,9 +87,7 @@ def _model(label: str) -> type[Model]:
         raise CommandError(
             f"{label} is a proxy; what is published is {model._meta.concrete_model._meta.label}."
         )
-    folder = Path(model._meta.app_config.path).resolve()
-    installed = (Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib"))
-    if any(folder.is_relative_to(path) for path in installed):
+    if is_installed(Path(model._meta.app_config.path)):
         raise CommandError(f"{label} belongs to an installed package, not to this project.")
     try:
         publisher = type(registry.get(model))
@@ -95,34 +96,48 @@ def _model(label: str) -> type[Model]:
     raise CommandError(f"{label} is live already, by {publisher.__module__}.{publisher.__name__}.")
 
 
-def _write(files: dict[Path, str]) -> None:
-    written: list[Path] = []
-    try:
-        for path, content in files.items():
-            with path.open("x", encoding="utf-8") as file:
-                written.append(path)
-                file.write(content)
-    except OSError as error:
-        for path in written:
-            path.unlink()
-        raise CommandError(f"Nothing was written: {error}") from error
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _next(scaffold: Scaffold) -> str:
-    lines = [
-        f"In {settings.ROOT_URLCONF.replace('.', '/')}.py, the urlpatterns need, once:",
-        '    path("api/events/", include("realtime.urls")),',
-        f'    path("api/", include("{scaffold.package}.urls")),',
-        f"Then it is tested by: python manage.py test {scaffold.package}",
+def _next(scaffold: Scaffold) -> Iterator[str]:
+    lacking = [
+        f'    path("{address}", include("{module}")),'
+        for address, module in (("api/events/", "realtime.urls"), ("api/", scaffold.urls))
+        if not _is_included(module)
     ]
+    if lacking:
+        yield f"In {settings.ROOT_URLCONF.replace('.', '/')}.py, the urlpatterns need:"
+        yield from lacking
+    yield f"Then it is tested by: python manage.py test {scaffold.package}"
     if scaffold.owner is None and scaffold.owners:
-        lines.append(
+        yield (
             f"Everybody who is logged in sees and writes all {scaffold.plural}; where these are"
             f" their owners' own, begin with --owner {scaffold.owners[0]}."
         )
-    return "\n".join(lines)
+    if scaffold.plural != f"{scaffold.event}s":
+        yield (
+            "For the browser's client, they are:"
+            f' collection("{scaffold.plural}", {{ model: "{scaffold.event}" }})'
+        )
+    if several := [field.name for field in scaffold.model._meta.many_to_many]:
+        yield (
+            f"Left out of the representation: {', '.join(several)}. A many-to-many relation is"
+            " shown by its name in the serializer's fields; a check then says what it lacks."
+        )
+
+
+def _is_included(module: str) -> bool:
+    """Whether a module of addresses is part of the project's."""
+    try:
+        return module in _included(get_resolver().url_patterns)
+    except Exception:
+        # What cannot be imported yet may still name it.
+        source = find_spec(settings.ROOT_URLCONF)
+        path = source.origin if source else None
+        return bool(path) and f'"{module}"' in Path(str(path)).read_text().replace("'", '"')
+
+
+def _included(patterns: list[Any]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            name = getattr(pattern.urlconf_name, "__name__", None)
+            found |= {str(name)} | _included(pattern.url_patterns)
+    return found
