@@ -5,6 +5,8 @@ import logging
 import time
 from contextlib import suppress
 
+from django.core.exceptions import ImproperlyConfigured
+
 from realtime import grip, meters, proxies, sse, tracing, websocket, wire
 from realtime.bridge import (
     Bridge,
@@ -31,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE = 3.0
 """Seconds for which a request waits for a worker that waits for the database."""
+
+_UNFIT = (DatabaseUnfit, ImproperlyConfigured)
+"""Why a worker can't start, however long one waits."""
 
 _NOT_READY = "Not ready to serve: %s"
 
@@ -65,7 +70,7 @@ class RealtimeApplication:
         await receive()
         try:
             await self._started()
-        except DatabaseUnfit as unfit:
+        except _UNFIT as unfit:
             await send({"type": "lifespan.startup.failed", "message": str(unfit)})
             return
         except TimeoutError:
@@ -76,7 +81,7 @@ class RealtimeApplication:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _started(self) -> Worker:
-        """Raises `DatabaseUnfit`, or TimeoutError while the worker waits for the database."""
+        """Raises one of `_UNFIT`, or TimeoutError while the worker waits for the database."""
         # Servers without lifespan start the worker by their first request.
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start())
@@ -107,7 +112,7 @@ class RealtimeApplication:
             return
         try:
             worker = self._worker or await self._started()
-        except (DatabaseUnfit, TimeoutError) as error:
+        except (*_UNFIT, TimeoutError) as error:
             logger.warning(_NOT_READY, error or "the database can't be used")
             if is_for_stream(scope):
                 meters.count(meters.REFUSED.slot("unavailable"))
@@ -154,7 +159,7 @@ class RealtimeApplication:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             worker = self._worker or await self._started()
-        except (DatabaseUnfit, TimeoutError) as error:
+        except (*_UNFIT, TimeoutError) as error:
             logger.warning(_NOT_READY, error or "the database can't be used")
             await websocket.postpone(receive, send)
         else:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.own_project import OwnProject, blocks, commands, files
-from tests.ports import DEADLINE
+from tests.ports import DEADLINE, free_port
 from tests.streams import Stream
 
 DOCUMENT = "getting-started.md"
@@ -140,6 +140,14 @@ def test_what_a_setting_needs_is_said_without_a_traceback(project, url, needed):
     assert "Traceback" not in printed
     told = f"broker: REALTIME_BROKER_URL needs {needed}, which is not installed. Install this"
     assert told in printed
+
+
+def test_a_server_without_what_a_setting_needs_ends_and_says_so(project):
+    copy = project.copy("lacking")
+    copy.write("mysite/settings.py", 'REALTIME_BROKER_URL = "redis://localhost"\n')
+    printed = copy.run(*commands(DOCUMENT)[-1], "--bind", f"127.0.0.1:{free_port()}", fails=True)
+    assert "REALTIME_BROKER_URL needs redis, which is not installed." in printed
+    assert "Traceback" not in printed
 
 
 UNMIGRATED = (
