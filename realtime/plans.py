@@ -8,6 +8,8 @@ from django.core.management.base import CommandError
 
 from realtime.additions import NotAddable, Part
 
+_CRLF = "\r\n"
+
 
 class Plan:
     """What is to be written in the application of a `package`."""
@@ -31,13 +33,14 @@ class Plan:
             raise CommandError(f"Nothing can be added to {shown(path)}: {error}.") from error
 
     def _add(self, path: Path, part: Part) -> None:
-        text = path.read_text(encoding="utf-8") if path.exists() else None
+        text = _read(path) if path.exists() else None
         if text is None:
             self.new[path] = part.whole()
         elif not text.strip():
             self.changed[path] = text, part.whole()
         elif not part.is_in(text):
-            self.changed[path] = text, part.added_to(text, self._package)
+            added = part.added_to(text.replace(_CRLF, "\n"), self._package)
+            self.changed[path] = text, added.replace("\n", _CRLF) if _CRLF in text else added
         elif path.name == "realtime.py":
             raise NotAddable(f"it has another {part.defines}")
         else:
@@ -55,11 +58,11 @@ class Plan:
                     file.write(content)
             for path, (_, content) in self.changed.items():
                 written.append(path)
-                path.write_text(content, encoding="utf-8")
+                _write(path, content)
         except OSError as error:
             for path in written:
                 if path in self.changed:
-                    path.write_text(self.changed[path][0], encoding="utf-8")
+                    _write(path, self.changed[path][0])
                 else:
                     path.unlink()
             raise CommandError(f"Nothing was written: {error}") from error
@@ -71,6 +74,15 @@ class Plan:
         for path, (before, after) in self.changed.items():
             name, lines = shown(path), (before.splitlines(True), after.splitlines(True))
             yield "".join(unified_diff(*lines, name, name, n=1))
+
+
+def _read(path: Path) -> str:
+    # As it is, with its own ends of lines.
+    return path.read_bytes().decode()
+
+
+def _write(path: Path, content: str) -> None:
+    path.write_bytes(content.encode())
 
 
 def shown(path: Path) -> str:

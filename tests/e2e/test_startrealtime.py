@@ -294,7 +294,10 @@ def test_what_somebody_has_written_stays(project, odd):
         (copy.folder / "odd" / name).unlink()
     for name, text in OWN.items():
         copy.write(f"odd/{name}", text)
+    urls = copy.folder / "odd/urls.py"
+    urls.write_bytes(urls.read_bytes().replace(b"\n", b"\r\n"))
     place, _ = copy.start("odd.Place", "odd.Client")
+    assert all(line.endswith(b"\r\n") for line in urls.read_bytes().splitlines(keepends=True))
     assert "serializers.py has PlaceSerializer already" in place
     kept = copy.text("odd/serializers.py").splitlines()
     assert all(line in kept for line in OWN["serializers.py"].splitlines())
