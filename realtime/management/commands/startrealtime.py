@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 from django.urls import URLResolver, get_resolver
 
-from realtime.additions import is_installed
 from realtime.exceptions import NotRegistered
-from realtime.plans import shown
 from realtime.publisher import registry
-from realtime.scaffold import Scaffold
+from realtime.scaffolding.additions import is_installed
+from realtime.scaffolding.plans import shown
+from realtime.scaffolding.scaffold import Scaffold
 
 _DESCRIPTION = """\
 Makes a model live. Writes into the folder of its application:

@@ -7,12 +7,12 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.db.models import FileField, ForeignKey, Model
 
-from realtime.additions import Import, NotAddable, Part, Routes, bindings
-from realtime.namings import names_of
-from realtime.plans import Plan
 from realtime.publisher import kebab
-from realtime.samples import Sample, bracketed, call, user_arguments, variable
-from realtime.values import quoted
+from realtime.scaffolding.additions import Import, NotAddable, Part, Routes, bindings
+from realtime.scaffolding.namings import names_of
+from realtime.scaffolding.plans import Plan
+from realtime.scaffolding.samples import Sample, bracketed, call, user_arguments, variable
+from realtime.scaffolding.values import quoted
 from realtime.watch import followers
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from realtime.additions import NotAddable, Part
+from realtime.scaffolding.additions import NotAddable, Part
 
 _CRLF = "\r\n"
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from realtime.samples import WIDTH, bracketed
+from realtime.scaffolding.samples import WIDTH, bracketed
 
 Import = tuple[str, str]
 """A module, and a name that is imported from it; an empty one if it is the module itself."""

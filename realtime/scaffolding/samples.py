@@ -8,7 +8,7 @@ from django.db.models import NOT_PROVIDED, Field, Model
 from rest_framework.test import APITestCase
 
 from realtime.publisher import kebab
-from realtime.values import NoSample, chosen
+from realtime.scaffolding.values import NoSample, chosen
 
 WIDTH = 88
 """Characters of a line, as formatters have it by default."""

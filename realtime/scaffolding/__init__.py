@@ -1,0 +1,1 @@
+"""What ``startrealtime`` writes: the files that make a model live, and a test of them."""
