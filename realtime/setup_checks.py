@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,10 +21,13 @@ _APPS = {
     "rest_framework": "Streams are views of REST framework's, and shown by its pages.",
 }
 
+_BROWSABLE = Path("templates/rest_framework")
+
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Names missing applications, addresses and packages, and settings that are none."""
-    found = [*_applications(), *_misspelt()]
+    """Names missing applications, addresses and packages, templates that are never found, and
+    settings that are none."""
+    found = [*_applications(), *_hidden_templates(), *_misspelt()]
     try:
         settings.TICK  # noqa: B018 - reads them all
     except ImproperlyConfigured as error:
@@ -37,6 +41,25 @@ def _applications() -> Iterator[CheckMessage]:
             yield Error(
                 f"{name} is not in INSTALLED_APPS.", hint=f"Add it. {reason}", id="realtime.E005"
             )
+
+
+def _hidden_templates() -> Iterator[CheckMessage]:
+    """By a template of REST framework's name, an application makes the browsable API live, and
+    Django takes the first one that it finds."""
+    configs = {config.name: Path(config.path) for config in apps.get_app_configs()}
+    names = list(configs)
+    if "rest_framework" not in configs:
+        return
+    theirs = configs["rest_framework"] / _BROWSABLE
+    for name in names[names.index("rest_framework") + 1 :]:
+        for path in sorted((configs[name] / _BROWSABLE).glob("*.html")):
+            if (theirs / path.name).exists():
+                yield Warning(
+                    f"{name}'s template rest_framework/{path.name} is never found: REST framework"
+                    " has one of that name, and stands before it in INSTALLED_APPS.",
+                    hint=f"Put {name} before rest_framework.",
+                    id="realtime.W009",
+                )
 
 
 def _misspelt() -> Iterator[CheckMessage]:

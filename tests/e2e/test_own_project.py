@@ -200,6 +200,9 @@ LACKS = {
     'REALTIME_GRIP_URL = "http://localhost?key=secret"': ["realtime.E008"],
     'PUSHER_ENCRYPTION_MASTER_KEY = b"k" * 32': ["realtime.E008"],
     "REALTIME_KEEPALIVE = 5": ["realtime.W005"],
+    'INSTALLED_APPS.remove("rest_framework"); INSTALLED_APPS.insert(0, "rest_framework")': [
+        "realtime.W009"
+    ],
     'DATABASES["default"]["OPTIONS"] = {}': ["realtime.E004"],
 }
 # One process for each change of the settings, and what all of them import only once.
@@ -225,6 +228,8 @@ for change in json.loads(sys.argv[1]):
 
 
 def test_a_project_is_told_what_it_lacks(project):
+    project = project.copy("lacking")
+    project.write("notes/templates/rest_framework/base.html", "")
     printed = project.run("python", "-c", CHECK, json.dumps(list(LACKS)))
     assert printed.splitlines() == [str(ids) for ids in LACKS.values()]
 
