@@ -7,9 +7,8 @@ from concurrent.futures import Executor
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connections
-from django.db.migrations.executor import MigrationExecutor
 
-from realtime import location, log
+from realtime import location, log, unmigrated
 from realtime.connections import with_connection
 from realtime.events import EventId
 from realtime.exceptions import DatabaseUnfit
@@ -59,12 +58,8 @@ def _reach(connection: Any) -> None:
 
 
 def _require_migrations(connection: Any) -> None:
-    executor = MigrationExecutor(connection)
-    if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise DatabaseUnfit(
-            f"The database lacks {len(plan)} migrations, from {plan[0][0]} on."
-            " Run: python manage.py migrate"
-        )
+    if lack := unmigrated.lack(connection):
+        raise DatabaseUnfit(f"{lack} {unmigrated.ADVICE}")
 
 
 def _passes(error: DatabaseError) -> bool:

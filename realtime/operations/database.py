@@ -6,9 +6,8 @@ from typing import Any
 
 from django.conf import settings as django_settings
 from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 
-from realtime import location, log
+from realtime import location, log, unmigrated
 from realtime.conf import settings
 from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
 
@@ -35,11 +34,8 @@ def examine() -> Iterator[Finding]:
 
 
 def _migrations(connection: Any) -> Iterator[Finding]:
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if plan:
-        text = f"{len(plan)} migrations are missing, from {plan[0][0]} on."
-        yield Finding(PROBLEM, "database", text, "Run: python manage.py migrate")
+    if lack := unmigrated.lack(connection):
+        yield Finding(PROBLEM, "database", lack, unmigrated.ADVICE)
 
 
 def _sqlite(connection: Any) -> Iterator[Finding]:

@@ -50,7 +50,7 @@ def test_one_migration_that_is_missing_ends_the_start_too(unready, database_temp
     server.manage("migrate", "compare", "zero", "--verbosity", "0")
     server = unready()
     assert server.wait(30) != 0
-    assert len(lines(server, "The database lacks 1 migrations, from compare.0001_initial on")) == 1
+    assert len(lines(server, "The database lacks 1 migration, from compare.0001_initial on")) == 1
 
 
 def test_a_file_that_is_no_database_ends_the_start(unready, tmp_path):
