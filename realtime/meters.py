@@ -84,7 +84,9 @@ RESETS = ("pruned", "unknown-id", "restored")
 WORKERS = Family("realtime_workers", "Worker processes that live.", GAUGE)
 CONNECTIONS = Family("realtime_connections", "Open connections.", GAUGE, transport=TRANSPORTS)
 SUBSCRIPTIONS = Family(
-    "realtime_subscriptions", "Subscriptions: each of a connection's channels is one.", GAUGE
+    "realtime_subscriptions",
+    "Subscriptions: each of a connection's channels is one; measured every two seconds.",
+    GAUGE,
 )
 OPENED = Family(
     "realtime_connections_opened_total",
@@ -127,7 +129,11 @@ LAG = Histogram(
     "From an event's append, in its transaction, until a worker hands it out.",
     (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
-BUFFERED = Family("realtime_buffered_bytes", "What waits in connections' buffers.", GAUGE)
+BUFFERED = Family(
+    "realtime_buffered_bytes",
+    "What waits in connections' buffers; measured every two seconds.",
+    GAUGE,
+)
 BUFFERED_MOST = Family(
     "realtime_buffered_most_bytes", "The same, in the fullest of them.", GAUGE, merge="max"
 )

@@ -1,4 +1,5 @@
-"""What of a worker is measured now and then, rather than counted."""
+"""What of a worker is measured now and then, rather than counted. (How many connections there are
+follows from what is counted: those that were opened, and have not ended.)"""
 
 import asyncio
 
@@ -7,14 +8,6 @@ from realtime.worker import Worker
 
 _INTERVAL = 2.0
 """Seconds; a worker with ten thousand connections takes some milliseconds for it."""
-
-_BY_TRANSPORT = dict(
-    zip(
-        meters.TRANSPORTS,
-        (meters.CONNECTIONS.slot(name) for name in meters.TRANSPORTS),
-        strict=True,
-    )
-)
 
 
 async def keep(worker: Worker) -> None:
@@ -26,16 +19,12 @@ async def keep(worker: Worker) -> None:
 
 def measure(worker: Worker) -> None:
     """Writes down how things are; on the event loop's thread."""
-    connections = dict.fromkeys(meters.TRANSPORTS, 0)
     subscriptions = total = most = 0
     for subscriber in worker.hub:
         size = subscriber.size
-        connections[subscriber.transport] += 1
         subscriptions += len(subscriber.channels)
         total += size
         most = max(most, size)
-    for transport, count in connections.items():
-        meters.values[_BY_TRANSPORT[transport]] = count
     pulse = worker.pulse
     for family, value in (
         (meters.SUBSCRIPTIONS, subscriptions),

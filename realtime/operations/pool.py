@@ -161,10 +161,19 @@ def _merged(living: list[list[float]], ended: list[list[float]]) -> list[float]:
     figures = _added([*living, *ended])
     serving = [values for values in living if values[meters.WORKERS.first]]
     for family in meters.families:
-        if family.kind == GAUGE:
+        if family is meters.CONNECTIONS:
+            for transport in meters.TRANSPORTS:
+                figures[family.slot(transport)] = sum(_open(values, transport) for values in living)
+        elif family.kind == GAUGE:
             for slot in range(family.first, family.after):
                 figures[slot] = _gauge(family, [values[slot] for values in serving])
     return figures
+
+
+def _open(values: list[float], transport: str) -> float:
+    """How many connections a process has that lives: those it has opened that have not ended."""
+    ended = (values[meters.ENDED.slot(transport, reason)] for reason in meters.ENDINGS)
+    return values[meters.OPENED.slot(transport)] - sum(ended)
 
 
 def _gauge(family: Family, values: list[float]) -> float:

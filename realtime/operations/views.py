@@ -1,12 +1,19 @@
 """``/metrics`` for people: whoever runs the site and is logged in."""
 
+from typing import Any, NoReturn
+
 from django.conf import settings as django_settings
 from django.http import HttpResponse
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from realtime.conf import settings
 from realtime.operations import metrics
+
+_WRONG = "This is not the METRICS_TOKEN."
+_NONE = "This server has no METRICS_TOKEN: without one, only staff that is logged in may read this."
 
 
 class MetricsView(APIView):
@@ -23,6 +30,14 @@ class MetricsView(APIView):
     def get_authenticate_header(self, request: Request) -> str:
         """What a scraper that has no token, or a wrong one, is asked for."""
         return 'Bearer realm="metrics"'
+
+    def permission_denied(
+        self, request: Request, message: Any = None, code: Any = None
+    ) -> NoReturn:
+        """As the base class; who has come with a token that is none here is told so."""
+        if request.headers.get("Authorization", "").lower().startswith("bearer "):
+            raise AuthenticationFailed(_WRONG if settings.METRICS_TOKEN else _NONE)
+        super().permission_denied(request, message, code)
 
     def get(self, request: Request) -> HttpResponse:
         """A page in Prometheus' text format, or 501 where it can't be made."""

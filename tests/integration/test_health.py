@@ -166,6 +166,18 @@ def test_who_has_none_must_be_staff(client, django_user_model, settings):
     assert client.get("/metrics").status_code == 200
 
 
+@pytest.mark.django_db
+def test_who_comes_with_a_wrong_token_is_told_so(client, settings):
+    headers = {"Authorization": "Bearer a-wrong-token-of-theirs"}
+    for token, told in ((None, "has no METRICS_TOKEN"), ("a-token-of-theirs", "is not the")):
+        if token:
+            settings.REALTIME_METRICS_TOKEN = token
+        answer = client.get("/metrics", headers=headers)
+        assert answer.status_code == 401
+        assert told in answer.json()["detail"]
+        assert answer["WWW-Authenticate"] == 'Bearer realm="metrics"'
+
+
 @pytest.mark.parametrize("token", ["short", "with a space in the middle", "ümlaut-ümlaut-ümlaut"])
 def test_a_token_that_can_be_guessed_or_not_be_sent_ends_the_start(token):
     from django.core.exceptions import ImproperlyConfigured

@@ -20,7 +20,8 @@ from realtime import meters
 from realtime.operations.pool import Pool
 Pool(Path(sys.argv[1])).join()
 meters.values[meters.WORKERS.first] = 1
-meters.values[meters.CONNECTIONS.slot("sse")] = 2
+meters.values[meters.OPENED.slot("sse")] = 3
+meters.values[meters.ENDED.slot("sse", "left")] = 1
 meters.values[meters.HUB_POSITION.first] = float(sys.argv[2])
 meters.values[meters.BUFFERED_MOST.first] = float(sys.argv[2])
 for line in sys.stdin:
