@@ -20,6 +20,7 @@ from realtime.meters import TRANSPORTS
 from realtime.models import Event, Stream
 from realtime.operations import ending
 from realtime.operations.listing import BoundedPaginator, NamedChangeList, owners
+from realtime.plain import counted
 from realtime.publisher import registry
 
 _ACTIONS = ("created", "updated", "deleted", "entered", "left")
@@ -239,7 +240,7 @@ class ConnectionAdmin(_ReadOnly):
     def kick(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
         """Ends connections."""
         count = ending.kick(self._noted(request, queryset, "Kicked."))
-        messages.success(request, f"{count} connections end now.")
+        messages.success(request, f"{_end_now(count)}.")
 
     @admin.action(
         permissions=["revoke"],
@@ -248,16 +249,16 @@ class ConnectionAdmin(_ReadOnly):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
         """Ends connections and what they rest on."""
         count, welcome = ending.revoke(self._noted(request, queryset, "Revoked."))
+        whose = "its session or token" if count == 1 else "their sessions and tokens"
         messages.success(
-            request,
-            f"{count} connections end now, with their sessions and tokens, and all others that rest"
-            " on these.",
+            request, f"{_end_now(count)}, with {whose}, and all others that rest on the same."
         )
         if welcome:
             messages.warning(
                 request,
-                f"{welcome} of them rest on neither, but on a password or on nothing, and may come"
-                " back: disable the user, or change the password.",
+                f"{welcome} of {count} {'rests' if welcome == 1 else 'rest'} on neither, but on a"
+                " password or on nothing, and may come back: disable the user, or change the"
+                " password.",
             )
 
     def _noted(self, request: HttpRequest, rows: QuerySet[Stream], text: str) -> list[Stream]:
@@ -266,6 +267,10 @@ class ConnectionAdmin(_ReadOnly):
         for stream in streams:
             self.log_change(request, stream, text)
         return streams
+
+
+def _end_now(count: int) -> str:
+    return f"{counted(count, 'connection')} {'ends' if count == 1 else 'end'} now"
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 from django.core import checks
@@ -16,10 +17,10 @@ from django.utils import timezone
 
 from realtime import log, models, sequencer
 from realtime.brokers.remote import RemoteBroker
-from realtime.conf import settings
+from realtime.conf import BROKERS, settings
 from realtime.operations import database
 from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
-from realtime.plain import one_line
+from realtime.plain import counted, one_line, reason
 
 _PATIENCE = 3.0
 """Seconds that a message may take through the broker."""
@@ -35,7 +36,7 @@ def examine() -> Iterator[Finding]:
         yield from database.examine()
     except (DatabaseError, InterfaceError) as error:
         reachable = False
-        text = f"It can't be used: {one_line(str(error).strip())}"
+        text = f"It can't be used: {reason(error)}."
         yield Finding(PROBLEM, "database", text, "Look at its settings, and whether it runs.")
     yield from _checks(reachable)
     yield from _broker()
@@ -47,7 +48,7 @@ def _guarded(subject: str, examination: Callable[[], Iterator[Finding]]) -> Iter
     try:
         yield from examination()
     except (DatabaseError, InterfaceError) as error:
-        text = f"It can't be read: {one_line(str(error).strip())}"
+        text = f"It can't be read: {reason(error)}."
         yield Finding(PROBLEM, subject, text, "Run: python manage.py migrate")
 
 
@@ -55,11 +56,8 @@ def _settings() -> Iterator[Finding]:
     if django_settings.DEBUG:
         yield Finding(WARNING, "settings", "DEBUG is on.", "Turn it off in production.")
     if not settings.METRICS_TOKEN:
-        yield Finding(
-            OK,
-            "settings",
-            "Without REALTIME_METRICS_TOKEN, /metrics is for staff that is logged in.",
-        )
+        who = "everybody, for DEBUG is on" if django_settings.DEBUG else "staff that is logged in"
+        yield Finding(OK, "settings", f"Without REALTIME_METRICS_TOKEN, /metrics is for {who}.")
 
 
 def _checks(reachable: bool) -> Iterator[Finding]:
@@ -101,13 +99,22 @@ def _broker() -> Iterator[Finding]:
             "A pooler loses them: set REALTIME_BROKER_URL to a direct URL, or to a redis:// one.",
         )
     except Exception as error:
-        text = f"It can't be reached: {one_line(str(error).strip())}"
-        yield Finding(PROBLEM, "broker", text, "Look at REALTIME_BROKER_URL, and whether it runs.")
+        yield Finding(PROBLEM, "broker", f"It can't be reached: {reason(error)}.", _where())
     else:
         yield Finding(OK, "broker", f"{broker.describe()}; a round trip took {took * 1000:.1f} ms.")
 
 
 _ADVICE = "Set REALTIME_BROKER_URL, or use PostgreSQL: then workers hear of each other at once."
+
+
+def _where() -> str:
+    """What says where the broker is, and what should run there."""
+    url = settings.BROKER_URL
+    if not url:
+        return "That is the database: look at its settings, and whether it runs."
+    if BROKERS[urlsplit(url).scheme] == BROKERS["redis"]:
+        return "Look at REALTIME_BROKER_URL, and whether Redis runs there."
+    return "Look at REALTIME_BROKER_URL, and whether PostgreSQL runs there."
 
 
 async def _round_trip(broker: RemoteBroker) -> float:
@@ -136,7 +143,7 @@ def _send(broker: RemoteBroker, message: str) -> None:
 def _log() -> Iterator[Finding]:
     now = log.extent()
     size = now.head.seq - now.floor.seq
-    yield Finding(OK, "log", f"{size} events, after {now.floor}, up to {now.head}.")
+    yield Finding(OK, "log", f"{counted(size, 'event')}, after {now.floor}, up to {now.head}.")
     yield from _misnumbered(now.head.seq)
     yield from _unnumbered()
     if size > settings.LOG_MAX_EVENTS * 1.1 + 1000:

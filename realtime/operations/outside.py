@@ -13,7 +13,7 @@ from django.urls import reverse
 from realtime import probes, triggers
 from realtime.conf import settings
 from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
-from realtime.plain import one_line
+from realtime.plain import one_line, reason
 
 _PROMPT = 3.0
 """Seconds within which what was sent must be here."""
@@ -75,7 +75,7 @@ class Stream:
         except TimeoutError:
             raise
         except (HTTPException, OSError) as error:
-            raise Lost(str(error) or type(error).__name__) from error
+            raise Lost(reason(error)) from error
         if not data:
             raise Lost("the connection ended")
         self.text += data.decode(errors="replace")
@@ -92,7 +92,7 @@ def examine(base: str, patience: float) -> Iterator[Finding]:
         yield from _health(base)
         yield from _stream(base, patience)
     except (HTTPException, OSError) as error:
-        text = f"It can't be reached: {one_line(str(error) or type(error).__name__)}"
+        text = f"It can't be reached: {reason(error)}."
         yield Finding(PROBLEM, "server", text, "Look at the address, and whether it runs.")
 
 

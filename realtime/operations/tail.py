@@ -11,7 +11,7 @@ from realtime.conf import settings
 from realtime.events import Event, EventId, dumps
 from realtime.exceptions import PositionLost
 from realtime.names import CONTROL
-from realtime.plain import one_line
+from realtime.plain import one_line, reason
 
 _PATIENCE = 1.0
 """Seconds between two attempts to reach a database that is away."""
@@ -45,7 +45,7 @@ def follow(
         except (DatabaseError, InterfaceError) as error:
             connections.close_all()
             if not away:
-                yield Notice(f"The database is away, waiting for it: {one_line(str(error))}")
+                yield Notice(f"The database is away, waiting for it: {reason(error)}.")
             away = True
             pause(_PATIENCE)
             continue

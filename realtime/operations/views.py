@@ -12,8 +12,8 @@ from rest_framework.views import APIView
 from realtime.conf import settings
 from realtime.operations import metrics
 
-_WRONG = "This is not the METRICS_TOKEN."
-_NONE = "This server has no METRICS_TOKEN: without one, only staff that is logged in may read this."
+_WRONG = "This is not the REALTIME_METRICS_TOKEN."
+_NONE = "There is no REALTIME_METRICS_TOKEN: only staff that is logged in may read this."
 
 
 class MetricsView(APIView):

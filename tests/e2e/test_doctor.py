@@ -99,7 +99,7 @@ def test_it_names_what_a_proxy_does(server, proxy_of, fault, said):
     assert line.startswith("problem  stream: ")
     assert " -> " in line
     assert code == 1
-    assert error.startswith("CommandError: 1 problems")
+    assert error.startswith("CommandError: 1 problem, ")
 
 
 def test_a_probe_s_channel_is_made_with_the_secret_key_alone(server):

@@ -137,7 +137,7 @@ def test_what_rests_on_the_same_can_be_told(admin, alice, bob, connect):
 def test_kick_orders_the_worker_to_end_it_and_ends_no_right(admin, alice, connect, worker):
     token = Token.objects.create(user=alice)
     row = connect(alice, number=5, grants=[Grant(alice.pk, token=token.key)])
-    assert act(admin, "kick", row).status_code == 200
+    assert "1 connection ends now." in act(admin, "kick", row).content.decode()
     assert orders() == [(evictions.KICK, {worker.pk: [5]})]
     assert Token.objects.filter(pk=token.pk).exists()
     from django.contrib.admin.models import LogEntry
@@ -154,6 +154,8 @@ def test_revoke_ends_sessions_and_tokens(admin, alice, connect, worker):
     rows = [connect(alice, number=n, grants=[grant]) for n, grant in enumerate(grants)]
     page = act(admin, "revoke", *rows)
     assert not Session.objects.filter(pk=key).exists()
+    told = "2 connections end now, with their sessions and tokens, and all others"
+    assert told in page.content.decode()
     assert not Token.objects.exists()
     ((kind, told),) = orders()
     assert (kind, sorted(told[worker.pk])) == (evictions.REVOKE, [0, 1])

@@ -96,7 +96,7 @@ def test_sqlite_without_the_write_lock_is_named(monkeypatch):
 def test_the_prune_command_says_what_it_did(capsys):
     logged([Event("a", "x", "1")])
     call_command("realtime_prune", max_events=0)
-    assert capsys.readouterr().out == "Deleted 1 events. 0 remain.\n"
+    assert capsys.readouterr().out == "Deleted 1 event. 0 remain.\n"
     for options in ({"max_events": -1}, {"max_age": -1.0}):
         with pytest.raises(CommandError):
             call_command("realtime_prune", **options)

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 import realtime
 from realtime import log, models, probes
+from realtime.brokers import connect
 from realtime.events import Event
 from realtime.operations import doctor, outside, tail
 from realtime.operations.findings import OK, PROBLEM, WARNING
@@ -103,11 +104,11 @@ def test_trigger_logs_its_data_as_it_is():
 
 def test_prune_forecasts_what_it_then_does(written):
     assert run("realtime_prune", "--max-events", "1", "--dry-run") == (
-        "Would delete 3 events. 1 remain.\n"
+        "Would delete 3 events. 1 remains.\n"
     )
     assert models.Event.objects.count() == 4
-    assert run("realtime_prune", "--max-events", "1") == "Deleted 3 events. 1 remain.\n"
-    assert run("realtime_prune", "--dry-run") == "Would delete 0 events. 1 remain.\n"
+    assert run("realtime_prune", "--max-events", "1") == "Deleted 3 events. 1 remains.\n"
+    assert run("realtime_prune", "--dry-run") == "Would delete 0 events. 1 remains.\n"
 
 
 # The doctor, inside
@@ -148,10 +149,35 @@ def test_it_reports_write_paths_that_are_not_covered(monkeypatch):
     assert any(one.subject.startswith("realtime.") for one in found())
 
 
+def test_it_names_the_variable_that_says_where_the_broker_is(monkeypatch, settings):
+    monkeypatch.setattr(doctor.sequencer, "broker", lambda: connect(url, "topic"))
+    cases = {
+        "": ("database", "settings"),
+        "redis://127.0.0.1:1": ("REALTIME_BROKER_URL", "Redis"),
+        "postgres://nobody:x@127.0.0.1:1/x": ("REALTIME_BROKER_URL", "PostgreSQL"),
+    }
+    for configured, (variable, server) in cases.items():
+        url = configured or "postgres://nobody:x@127.0.0.1:1/x"
+        if configured:
+            settings.REALTIME_BROKER_URL = configured
+        (finding,) = found("broker")
+        assert finding.level == PROBLEM
+        assert finding.text.startswith("It can't be reached: ")
+        assert finding.text.endswith("Connection refused.")
+        assert variable in finding.advice
+        assert server in finding.advice
+
+
+def test_it_says_who_may_read_the_figures(settings):
+    for debug, who in ((False, "staff that is logged in."), (True, "everybody, for DEBUG is on.")):
+        settings.DEBUG = debug
+        assert any(one.text.endswith(who) for one in found("settings"))
+
+
 def test_a_server_that_is_not_there_is_a_problem():
     (finding,) = outside.examine("http://127.0.0.1:1", 1)
     assert finding.level == PROBLEM
-    assert "can't be reached" in finding.text
+    assert finding.text == "It can't be reached: Connection refused."
 
 
 def test_what_is_said_names_settings_of_this_package():

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from realtime.conf import settings
 from realtime.operations import doctor, outside
 from realtime.operations.findings import PROBLEM, WARNING, Finding
+from realtime.plain import counted
 
 _MORE = 5.0
 """Seconds beyond a keep-alive's time."""
@@ -49,8 +50,9 @@ class Command(BaseCommand):
             self.stdout.flush()
         problems, warnings = levels.count(PROBLEM), levels.count(WARNING)
         if problems:
-            raise CommandError(f"{problems} problems, {warnings} warnings.")
-        self.stdout.write(f"No problem, {warnings} warnings.")
+            told = counted(problems, "problem"), counted(warnings, "warning")
+            raise CommandError(f"{', '.join(told)}.")
+        self.stdout.write(f"No problem, {counted(warnings, 'warning')}.")
 
 
 def _findings(base: str | None, patience: float) -> Iterator[Finding]:

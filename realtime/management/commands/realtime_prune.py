@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from realtime import log
 from realtime.conf import settings
 from realtime.operations.installed import log_expected
+from realtime.plain import counted
 
 
 class Command(BaseCommand):
@@ -43,16 +44,22 @@ class Command(BaseCommand):
                 if options.get("dry_run"):
                     self._forecast(max_age, max_events)
                 else:
-                    self.stdout.write(f"Deleted {log.prune(max_age, max_events)} events.{_rest()}")
+                    deleted = _events(log.prune(max_age, max_events))
+                    self.stdout.write(f"Deleted {deleted}.{_rest()}")
         except OverflowError as error:
             raise CommandError("--max-age is more seconds than there have been.") from error
 
     def _forecast(self, max_age: float, max_events: int) -> None:
         target = log.prunable(max_age, max_events)
         count = target.seq - log.extent().floor.seq if target else 0
-        self.stdout.write(f"Would delete {count} events.{_rest(count)}")
+        self.stdout.write(f"Would delete {_events(count)}.{_rest(count)}")
 
 
 def _rest(without: int = 0) -> str:
     now = log.extent()
-    return f" {now.head.seq - now.floor.seq - without} remain."
+    left = now.head.seq - now.floor.seq - without
+    return f" {left} {'remains' if left == 1 else 'remain'}."
+
+
+def _events(number: int) -> str:
+    return counted(number, "event")

@@ -10,6 +10,7 @@ from realtime.brokers.remote import RemoteBroker
 from realtime.events import loads
 from realtime.exceptions import RealtimeError
 from realtime.operations.installed import log_expected
+from realtime.plain import reason
 
 
 class Command(BaseCommand):
@@ -55,7 +56,7 @@ def _require_broker() -> None:
             with broker.connect():
                 return
         except Exception as error:
-            raise CommandError(f"The broker can't be reached: {error}") from error
+            raise CommandError(f"The broker can't be reached: {reason(error)}.") from error
     raise CommandError(
         "There is no broker that would take an ephemeral event to the server: set"
         " REALTIME_BROKER_URL, or use PostgreSQL."
