@@ -14,10 +14,10 @@ from realtime.names import check_target
 
 
 class LogStorage(StorageBase):  # type: ignore[misc]
-    """Keeps events in the log: in the caller's transaction, numbered once that is committed."""
+    """Keeps events in the log: in the caller's transaction, numbered once that is committed at the latest."""
 
     def append_event(self, channel: str, event_type: str, data: str) -> Any:
-        """Appends an event. Its id is 0: it gets its number after the commit. Raises
+        """Appends an event. Its id is 0: it may get its number only after the commit. Raises
         `InvalidChannel` or `InvalidEvent`."""
         kind = check_type(event_type, channel)
         triggers.send([Event(check_target(channel), kind, to_data(data))])
