@@ -14,7 +14,7 @@ from realtime.names import check_target
 
 
 class LogStorage(StorageBase):  # type: ignore[misc]
-    """Keeps events in the log: in the caller's transaction, numbered once that is committed at the latest."""
+    """Keeps events in the log: in the caller's transaction, numbered when it commits, or before."""
 
     def append_event(self, channel: str, event_type: str, data: str) -> Any:
         """Appends an event. Its id is 0: it may get its number only after the commit. Raises
