@@ -20,7 +20,6 @@ from realtime.meters import TRANSPORTS
 from realtime.models import Event, Stream
 from realtime.operations import ending
 from realtime.operations.listing import BoundedPaginator, NamedChangeList, owners
-from realtime.plain import counted
 from realtime.publisher import registry
 
 _ACTIONS = ("created", "updated", "deleted", "entered", "left")
@@ -240,7 +239,7 @@ class ConnectionAdmin(_ReadOnly):
     def kick(self, request: HttpRequest, queryset: QuerySet[Stream]) -> None:
         """Ends connections."""
         count = ending.kick(self._noted(request, queryset, "Kicked."))
-        messages.success(request, f"{_end_now(count)}.")
+        messages.success(request, f"{ending.announced(count)}.")
 
     @admin.action(
         permissions=["revoke"],
@@ -251,7 +250,8 @@ class ConnectionAdmin(_ReadOnly):
         count, welcome = ending.revoke(self._noted(request, queryset, "Revoked."))
         whose = "its session or token" if count == 1 else "their sessions and tokens"
         messages.success(
-            request, f"{_end_now(count)}, with {whose}, and all others that rest on the same."
+            request,
+            f"{ending.announced(count)}, with {whose}, and all others that rest on the same.",
         )
         if welcome:
             messages.warning(
@@ -267,10 +267,6 @@ class ConnectionAdmin(_ReadOnly):
         for stream in streams:
             self.log_change(request, stream, text)
         return streams
-
-
-def _end_now(count: int) -> str:
-    return f"{counted(count, 'connection')} {'ends' if count == 1 else 'end'} now"
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ from realtime import evictions, grants
 from realtime.grants import Grant
 from realtime.log import database
 from realtime.models import Stream
+from realtime.plain import counted
 
 
 def kick(streams: Iterable[Stream]) -> int:
@@ -30,6 +31,11 @@ def revoke(streams: Iterable[Stream]) -> tuple[int, int]:
         evictions.order(evictions.REVOKE, _targets(streams))
     welcome = sum(1 for found in resting if not found - left)
     return len(streams), welcome
+
+
+def announced(count: int) -> str:
+    """How many connections end, in words."""
+    return f"{counted(count, 'connection')} {'ends' if count == 1 else 'end'} now"
 
 
 def _targets(streams: Iterable[Stream]) -> list[evictions.Target]:
