@@ -58,7 +58,7 @@ def _hidden_templates() -> Iterator[CheckMessage]:
                     f"{name}'s template rest_framework/{path.name} is never found: REST framework"
                     " has one of that name, and stands before it in INSTALLED_APPS.",
                     hint=f"Put {name} before rest_framework.",
-                    id="realtime.W009",
+                    id="realtime.W010",
                 )
 
 
