@@ -10,7 +10,7 @@ from django.test import Client, TestCase, TransactionTestCase
 from rest_framework.test import APIClient
 
 import realtime
-from realtime import log, sequencer
+from realtime import location, sequencer
 from realtime.brokers import MemoryBroker
 from realtime.testing import (
     Stream,
@@ -108,7 +108,7 @@ def test_more_than_a_page_of_events_is_captured(groceries, settings):
 
 
 def test_no_connection_is_left_to_the_database_of_tests(monkeypatch):
-    monkeypatch.setattr(log, "address", lambda: "postgresql://?host=nowhere")
+    monkeypatch.setattr(location, "address", lambda: "postgresql://?host=nowhere")
     assert type(sequencer.broker.__wrapped__()) is MemoryBroker
 
 
