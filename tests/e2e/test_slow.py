@@ -17,7 +17,7 @@ WRITE = (
 
 def test_a_reader_that_does_not_read_is_cut_and_the_others_get_everything(make_server):
     server = make_server(
-        REALTIME_KEEP_ALIVE="1", REALTIME_STALL_TIMEOUT="1", REALTIME_STREAM_BUFFER="2000000"
+        REALTIME_KEEP_ALIVE="1", REALTIME_STALL_TIMEOUT="1", REALTIME_STREAM_BUFFER="500000"
     )
     token = server.token()
     slow = socket.socket()
