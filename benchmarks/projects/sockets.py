@@ -15,7 +15,8 @@ settings.configure(
     CHANNEL_LAYERS={
         "default": {
             "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [os.environ["REDIS_URL"]]},
+            # By default, all but 100 of the messages for one process's consumers are dropped.
+            "CONFIG": {"hosts": [os.environ["REDIS_URL"]], "capacity": 100_000},
         }
     },
 )
