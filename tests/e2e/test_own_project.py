@@ -281,10 +281,10 @@ class Failing(TestCase):
 """
 
 
-def test_the_wheel_has_what_it_needs_and_says_what(wheel):
+def test_the_wheel_has_what_it_needs_and_says_what(wheel, packages):
     (file,) = wheel.glob("*.whl")
     metadata = importlib.metadata.Distribution.at
-    (info,) = (wheel / "packages").glob("*.dist-info")
+    (info,) = packages.glob("*.dist-info")
     needed = metadata(info).requires
     assert [one.partition(">")[0] for one in needed if "extra" not in one] == [
         "Django",
@@ -294,7 +294,7 @@ def test_the_wheel_has_what_it_needs_and_says_what(wheel):
     assert extras == {
         "gunicorn", "postgres", "redis", "pusher", "metrics", "grip", "eventstream",
     }  # fmt: skip
-    top = {path.name for path in (wheel / "packages").iterdir()} - {info.name, "__pycache__"}
+    top = {path.name for path in packages.iterdir()} - {info.name, "__pycache__"}
     assert top == {"realtime"}
     assert file.name.startswith("django_realtime_todos-")
     assert blocks(DOCUMENT, "console")
