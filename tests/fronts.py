@@ -122,5 +122,5 @@ def front() -> Iterator[Callable[..., Service]]:
 
     yield make
     for service in services:
-        service.kill()
+        service.stop()
         shutil.rmtree(service.folder)
