@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.connection import ConnectionPool
 
 from realtime.conf import TOKEN_FORM, are_proxies, is_token
-from realtime.postgres import Connection
+from realtime.database.postgres import Connection
 
 T = TypeVar("T")
 

@@ -25,7 +25,7 @@ PREFER = "`wait=25`: a JSON page is kept back until there is something, for so m
 class TicketScheme(OpenApiAuthenticationExtension):
     """A one-use ticket in the query."""
 
-    target_class = "realtime.tickets.TicketAuthentication"
+    target_class = "realtime.rights.tickets.TicketAuthentication"
     name = "ticketAuth"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

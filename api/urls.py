@@ -7,8 +7,8 @@ from rest_framework.routers import DefaultRouter
 
 import api.openapi  # noqa: F401 - describes the streams when it is loaded
 from api.views import DocsView, SchemaView, TokenView
-from realtime.handshake import HandshakeView
 from realtime.operations.views import MetricsView
+from realtime.websockets.handshake import HandshakeView
 from todos.views import TodoItemViewSet, TodoListViewSet
 
 router = DefaultRouter()
@@ -31,6 +31,6 @@ urlpatterns = [
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", require_safe(DocsView.as_view()), name="docs"),
     path("api/", include(router.urls)),
-    path("", include("realtime.pusher_urls")),
+    path("", include("realtime.pusher_http.urls")),
     path("api-auth/", include("rest_framework.urls")),
 ]

@@ -18,6 +18,6 @@ class BenchConfig(AppConfig):
         if path := os.environ.get("BENCH_COMMITS"):
             note_commits(path)
         if os.environ.get("BENCH_SILENT"):
-            from realtime import publisher  # noqa: PLC0415 - models are not there any earlier
+            from realtime.publishing import publisher  # noqa: PLC0415 - models are not there any earlier
 
             publisher.register = lambda *models: lambda publisher_class: publisher_class

@@ -18,8 +18,8 @@ from compare.models import LIFETIME, Scratch
 from compare.sizes import head
 from realtime.bridge import UPGRADE
 from realtime.conf import pusher_app, settings
-from realtime.connections import with_connection
-from realtime.websocket import DECIDED, Admission
+from realtime.database.connections import with_connection
+from realtime.websockets.admission import DECIDED, Admission
 
 WAYS = (
     ("polling", "Polling"),

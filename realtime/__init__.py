@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from realtime.application import get_asgi_application as get_asgi_application
     from realtime.channels import channel as channel
-    from realtime.profiles import user_info as user_info
-    from realtime.profiles import watchlist as watchlist
-    from realtime.publisher import ModelPublisher as ModelPublisher
-    from realtime.publisher import register as register
-    from realtime.rights import recheck as recheck
+    from realtime.presence.profiles import user_info as user_info
+    from realtime.presence.profiles import watchlist as watchlist
+    from realtime.publishing.publisher import ModelPublisher as ModelPublisher
+    from realtime.publishing.publisher import register as register
+    from realtime.rights.revocation import recheck as recheck
     from realtime.triggers import trigger as trigger
 
 __all__ = [
@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "ModelPublisher": "realtime.publisher",
+    "ModelPublisher": "realtime.publishing.publisher",
     "channel": "realtime.channels",
     "get_asgi_application": "realtime.application",
-    "recheck": "realtime.rights",
-    "register": "realtime.publisher",
+    "recheck": "realtime.rights.revocation",
+    "register": "realtime.publishing.publisher",
     "trigger": "realtime.triggers",
-    "user_info": "realtime.profiles",
-    "watchlist": "realtime.profiles",
+    "user_info": "realtime.presence.profiles",
+    "watchlist": "realtime.presence.profiles",
 }
 
 

@@ -13,14 +13,14 @@ from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, EventId
-from realtime.evictions import KICK, REVOKE
 from realtime.exceptions import InvalidEventId
-from realtime.grants import Grant
 from realtime.meters import TRANSPORTS
 from realtime.models import Event, Stream
 from realtime.operations import ending
 from realtime.operations.listing import BoundedPaginator, NamedChangeList, owners
-from realtime.publisher import registry
+from realtime.publishing.publisher import registry
+from realtime.rights.evictions import KICK, REVOKE
+from realtime.rights.grants import Grant
 
 _ACTIONS = ("created", "updated", "deleted", "entered", "left")
 _OTHERS = (MEMBER_JOINED, MEMBER_LEFT, KICK, REVOKE)

@@ -16,8 +16,8 @@ class RealtimeConfig(AppConfig):
         """Runs once all models are loaded."""
         # Imported here: models are not there any earlier.
         from realtime.checks import check_coverage, check_database  # noqa: PLC0415
+        from realtime.publishing.signals import connect  # noqa: PLC0415
         from realtime.setup_checks import check_settings  # noqa: PLC0415
-        from realtime.signals import connect  # noqa: PLC0415
 
         autodiscover_modules("realtime")
         connect()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from django.core.exceptions import ImproperlyConfigured
 
-from realtime import grip, meters, proxies, sse, tracing, websocket, wire
+from realtime import meters, sse, tracing, wire
 from realtime.bridge import (
     Bridge,
     ClientGone,
@@ -23,10 +23,12 @@ from realtime.bridge import (
 from realtime.conf import settings
 from realtime.eventstream import HeldResponse
 from realtime.exceptions import DatabaseUnfit
+from realtime.grip import holds, proxies
 from realtime.hub import jittered
 from realtime.longpoll import HeldPoll
 from realtime.operations import endpoints, gauges
 from realtime.reopening import Visit, reopen
+from realtime.websockets import admission
 from realtime.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -118,9 +120,9 @@ class RealtimeApplication:
                 meters.count(meters.REFUSED.slot("unavailable"))
             await self._answer(_later() if is_for_stream(scope) else _unavailable(), scope, send)
             return
-        proxied = proxies.signed(grip.signature(scope["headers"]))
+        proxied = proxies.signed(holds.signature(scope["headers"]))
         if not proxied:
-            scope = {**scope, "headers": grip.without(scope["headers"])}
+            scope = {**scope, "headers": holds.without(scope["headers"])}
         visit = Visit.of(scope) if is_for_stream(scope) and not proxied else None
         if visit and (back := await reopen(worker, visit)):
             await self._hold(worker, *back, visit, scope, receive, send)
@@ -131,13 +133,13 @@ class RealtimeApplication:
             return
         hold = None
         if not proxied:
-            hold = grip.Hold.parse(response.headers)
-            response.headers = grip.without(response.headers)
+            hold = holds.Hold.parse(response.headers)
+            response.headers = holds.without(response.headers)
         if hold is None:
             await self._answer(response, scope, send)
         else:
             await self._bridge.complete(response)
-            response.headers = grip.endless(response.headers)
+            response.headers = holds.endless(response.headers)
             if hold.wait:
                 await HeldPoll(worker, hold).run(response, receive, send)
                 return
@@ -147,7 +149,7 @@ class RealtimeApplication:
         self,
         worker: Worker,
         response: Response,
-        hold: grip.Hold,
+        hold: holds.Hold,
         visit: Visit | None,
         scope: Scope,
         receive: Receive,
@@ -161,10 +163,10 @@ class RealtimeApplication:
             worker = self._worker or await self._started()
         except (*_UNFIT, TimeoutError) as error:
             logger.warning(_NOT_READY, error or "the database can't be used")
-            await websocket.postpone(receive, send)
+            await admission.postpone(receive, send)
         else:
-            scope = {**scope, "headers": grip.without(scope["headers"])}
-            await websocket.serve(worker, self._bridge, scope, receive, send)
+            scope = {**scope, "headers": holds.without(scope["headers"])}
+            await admission.serve(worker, self._bridge, scope, receive, send)
 
     async def _answer(
         self, response: Response, scope: Scope, send: Send, *, tell: bool = True

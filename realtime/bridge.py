@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from realtime import tracing
-from realtime.connections import with_connection
+from realtime.database.connections import with_connection
 
 T = TypeVar("T")
 

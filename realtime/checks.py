@@ -8,10 +8,10 @@ from django.db import connections, router
 from django.db.models import Model
 
 from realtime import log
-from realtime.coverage import CoveredManager, CoveredQuerySet
 from realtime.events import MEMBER_LEFT
-from realtime.publisher import ModelPublisher, registry
-from realtime.signals import watched_models
+from realtime.publishing.coverage import CoveredManager, CoveredQuerySet
+from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.signals import watched_models
 
 
 def check_coverage(**kwargs: Any) -> list[CheckMessage]:

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from realtime import sse
-from realtime.attendance import Attendee, Attending
+from realtime.bookkeeping.attendance import Attendee, Attending
 from realtime.bridge import Bridge, Receive, Response, Send, body, start
 from realtime.conf import settings
 from realtime.events import EventId
-from realtime.grants import Grant
-from realtime.grip import Hold
+from realtime.grip.holds import Hold
 from realtime.held import FORBIDDEN, Place, Writer, catch_up, disconnected, hold
 from realtime.hub import jittered
 from realtime.remembered import Headers, Opened
+from realtime.rights.grants import Grant
 from realtime.subscriber import Subscriber, Subscription
 from realtime.wire import Flusher, Lend, Wire
 from realtime.worker import Worker

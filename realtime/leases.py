@@ -17,7 +17,7 @@ from django.db import OperationalError
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 
-from realtime import locks
+from realtime.database import locks
 from realtime.log import database
 from realtime.models import Member, Occupancy, Worker
 

@@ -11,9 +11,9 @@ from contextlib import suppress
 from realtime import polls
 from realtime.bridge import Receive, Response, Send, body, start
 from realtime.events import Event, EventId, dumps
-from realtime.grants import Grant
-from realtime.grip import Hold
+from realtime.grip.holds import Hold
 from realtime.held import FORBIDDEN, disconnected, hold
+from realtime.rights.grants import Grant
 from realtime.subscriber import Subscriber, Subscription
 from realtime.worker import Worker
 

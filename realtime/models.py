@@ -1,6 +1,6 @@
-"""The tables: the log's, used by ``log.py`` alone, those of tickets and of what was signed for
-connections, that of who edits what, those of what workers hold: streams, members, subscriptions;
-and those of proxies."""
+"""The tables: the log's, used by ``realtime.log`` alone, those of tickets and of what was signed
+for connections, that of who edits what, those of what workers hold: streams, members,
+subscriptions; and those of proxies."""
 
 from django.db import models
 from django.db.models import Q

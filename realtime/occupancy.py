@@ -11,8 +11,8 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Sum
 
-from realtime import locks
-from realtime.chunks import chunked
+from realtime.database import locks
+from realtime.database.chunks import chunked
 from realtime.leases import Lease
 from realtime.log import database
 from realtime.models import Occupancy

@@ -13,13 +13,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import View
 
-from realtime import feeds, log, presence, proxies, rights, sse, stream
+from realtime import log, sse, stream
 from realtime.conf import settings
 from realtime.events import NOWHERE, EventId
-from realtime.feeds import Feed
-from realtime.grip import LAST, SIGNATURE, Last, ProxyHold, ask_on
+from realtime.grip import feeds, proxies
+from realtime.grip.feeds import Feed
+from realtime.grip.holds import LAST, SIGNATURE, Last, ProxyHold, ask_on
 from realtime.held import FORBIDDEN
 from realtime.hub import jittered
+from realtime.presence import membership
+from realtime.rights import revocation
 from realtime.stream import Opening
 
 logger = logging.getLogger(__name__)
@@ -73,7 +76,7 @@ def _continue(feed: Feed, position: str, last: Last) -> tuple[bytes, dict[str, s
     while True:
         # Before the rights are looked at: what ends them from here on is an event to come.
         opening = stream.opening(position, feed.channels)
-        gone = rights.lost([(feed.grant, frozenset(feed.channels))])[0]
+        gone = revocation.lost([(feed.grant, frozenset(feed.channels))])[0]
         left = [channel for channel in feed.channels if channel not in gone]
         successor = feeds.register(feed.grant, left) if left and (gone or feed.ended) else feed
         if successor is not None and not successor.new:
@@ -84,7 +87,7 @@ def _continue(feed: Feed, position: str, last: Last) -> tuple[bytes, dict[str, s
         # It was a good one when the stream was told: the log is another one now.
         reason = "pruned" if opening.reset == "pruned" else "restored"
         body = sse.stream_reset(opening.upto, left, reason)
-        body += b"".join(map(sse.encode, presence.lists(left)))
+        body += b"".join(map(sse.encode, membership.lists(left)))
     if gone:
         body += sse.stream_error("forbidden", FORBIDDEN, sorted(gone))
     if not left:

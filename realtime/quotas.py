@@ -19,12 +19,13 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from realtime import failpoints, leases, locks
+from realtime import failpoints, leases
 from realtime.conf import settings
-from realtime.grants import Grant
+from realtime.database import locks
 from realtime.leases import Lease
 from realtime.log import database
 from realtime.models import Stream
+from realtime.rights.grants import Grant
 
 logger = logging.getLogger(__name__)
 

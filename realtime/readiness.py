@@ -9,7 +9,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, connections
 
 from realtime import location, log, unmigrated
-from realtime.connections import with_connection
+from realtime.database.connections import with_connection
 from realtime.events import EventId
 from realtime.exceptions import DatabaseUnfit
 

@@ -3,7 +3,8 @@
 from django.db import InterfaceError, OperationalError
 from rest_framework import exceptions
 
-from realtime import codes, meters
+from realtime import meters
+from realtime.pusher import codes
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.ParseError, "malformed"),

@@ -14,7 +14,7 @@ from realtime.bridge import Response, Scope
 from realtime.conf import settings
 from realtime.events import EventId
 from realtime.exceptions import InvalidEventId
-from realtime.grip import Hold
+from realtime.grip.holds import Hold
 from realtime.hub import Hub, jittered
 from realtime.quotas import About
 from realtime.worker import Worker

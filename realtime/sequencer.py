@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 from realtime import brokers, failpoints, location, log
 from realtime.brokers import Broker
 from realtime.conf import settings
-from realtime.connections import hurried
+from realtime.database.connections import hurried
 from realtime.events import Batch, EventId
 from realtime.pulse import Pulse
 

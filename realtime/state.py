@@ -6,10 +6,11 @@ Pusher's "HTTP API reference", "Channels" and "Users".
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from realtime import log, occupancy, presence
+from realtime import log, occupancy
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event, data_to_text
 from realtime.exceptions import InvalidBody
 from realtime.names import USER, is_cache, is_presence
+from realtime.presence import membership
 
 CACHE_MAX_AGE = 30 * 60
 """Seconds for which the last event of a cache channel is kept for those who come."""
@@ -31,7 +32,7 @@ def check(names: Iterable[str], info: Collection[str], known: Collection[str] = 
 def attributes(names: Collection[str], info: Collection[str]) -> dict[str, dict[str, Any]]:
     """The counts in `info` of each channel."""
     found: dict[str, dict[str, Any]] = {name: {} for name in names}
-    for attribute, count in ((_USERS, presence.user_counts), (_SUBSCRIPTIONS, occupancy.counts)):
+    for attribute, count in ((_USERS, membership.user_counts), (_SUBSCRIPTIONS, occupancy.counts)):
         if attribute in info:
             counts = count(names)
             for name in names:
@@ -61,7 +62,7 @@ def users(name: str) -> list[str]:
     """The ids of a presence channel's members; raises `InvalidBody`."""
     if not is_presence(name):
         raise InvalidBody("Only presence channels have users.")
-    return list(presence.members(name))
+    return list(membership.members(name))
 
 
 def cached(name: str) -> tuple[Event, float] | None:

@@ -6,11 +6,12 @@ from typing import Any
 from django.db import transaction
 from rest_framework.utils.encoders import JSONEncoder
 
-from realtime import encryption, events, sequencer
+from realtime import events, sequencer
 from realtime.events import Batch, Event
 from realtime.log import database
 from realtime.names import check_target, is_encrypted
-from realtime.watch import append
+from realtime.publishing.watch import append
+from realtime.pusher import encryption
 
 _CLIENT = "client-"
 """Names of events that clients send each other, which are never logged."""

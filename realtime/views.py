@@ -1,9 +1,9 @@
 """The stream's view: a short, ordinary request that answers with what to hold.
 
 It authenticates, checks the rights, reads what was missed, and is done. Who holds the connection
-then, ``realtime.asgi`` or a proxy, is told by the answer's hold instructions (``realtime.grip``).
-Where nobody can hold it, the answer ends after what was missed, and the EventSource asks again:
-that is polling, but it loses nothing either.
+then, ``realtime.asgi`` or a proxy, is told by the answer's hold instructions
+(``realtime.grip.holds``). Where nobody can hold it, the answer ends after what was missed, and the
+EventSource asks again: that is polling, but it loses nothing either.
 """
 
 import re
@@ -18,31 +18,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from realtime import (
-    feeds,
-    meters,
-    polls,
-    presence,
-    profiles,
-    proxies,
-    refusals,
-    sse,
-    stream,
-    tickets,
-)
+from realtime import meters, polls, refusals, sse, stream
 from realtime.bridge import HOLDER
 from realtime.channels import registry
 from realtime.conf import settings
 from realtime.events import dumps
 from realtime.exceptions import InvalidChannel
-from realtime.grants import Grant
-from realtime.grip import SIGNATURE, Hold
+from realtime.grip import feeds, proxies
+from realtime.grip.holds import SIGNATURE, Hold
 from realtime.hub import jittered
 from realtime.names import check_name, is_presence
 from realtime.pages import StreamPageRenderer
+from realtime.presence import membership, profiles
 from realtime.proxied import instructions
 from realtime.quotas import About, quota
 from realtime.renderers import EventStreamRenderer, PageRenderer
+from realtime.rights import tickets
+from realtime.rights.grants import Grant
 from realtime.worker import Worker
 
 # A URL is kept in logs and histories: what is worth stealing must not be sent in one.
@@ -215,7 +207,7 @@ def _start(
         start.append(sse.stream_reset(opening.upto, channels, opening.reset))
     start += [sse.encode(event) for event in opening.events]
     if listing:
-        start += [sse.encode(event) for event in presence.lists(channels)]
+        start += [sse.encode(event) for event in membership.lists(channels)]
     return Response(b"".join(start), headers={"X-Accel-Buffering": "no", **instructions})
 
 

@@ -12,9 +12,10 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from realtime import log, publisher
+from realtime import log
 from realtime.conf import settings
 from realtime.events import MAX_MUTATION_LENGTH, EventId, is_mutation_id
+from realtime.publishing import publisher
 
 MUTATION_HEADER = "X-Mutation-ID"
 

@@ -11,16 +11,17 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError
 
-from realtime import evictions, location, log, meters, readiness, rights, sequencer
-from realtime.books import Books
+from realtime import location, log, meters, readiness, sequencer
+from realtime.bookkeeping.books import Books
 from realtime.conf import settings
-from realtime.connections import with_connection
+from realtime.database.connections import with_connection
 from realtime.events import Batch, EventId
 from realtime.exceptions import PositionLost
 from realtime.fanout import FanOut
-from realtime.feeder import Feeders
-from realtime.guard import Guard
+from realtime.grip.feeder import Feeders
 from realtime.hub import Hub, jittered
+from realtime.rights import evictions, revocation
+from realtime.rights.guard import Guard
 from realtime.subscriber import AnySubscriber
 from realtime.wire import Flusher
 
@@ -149,7 +150,7 @@ class Worker:
             if event.at:
                 meters.LAG.observe(max(0.0, now - event.at))
             self._books.receive(event)
-            if user_id := rights.terminated(event):
+            if user_id := revocation.terminated(event):
                 self._terminate(user_id)
             self._evict(*evictions.of(event, self.slots.worker_id))
         self.guard.heed(dispatched)

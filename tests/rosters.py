@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from realtime import desk, leases, log, roster, slots, tally
-from realtime.books import Books
+from realtime import leases, log
+from realtime.bookkeeping import desk, roster, slots, tally
+from realtime.bookkeeping.books import Books
 from realtime.events import Event, EventId
 from realtime.hub import Hub
-from realtime.members import Snapshot
+from realtime.presence.members import Snapshot
 from realtime.subscriber import Subscriber, Subscription
 from tests.ports import wait_until
 

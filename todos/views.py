@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from realtime.conditional import ConditionalMixin
-from realtime.editing_views import EditingMixin, EditorsSerializer
-from realtime.presence_views import PresenceMixin
+from realtime.editing.views import EditingMixin, EditorsSerializer
+from realtime.presence.views import PresenceMixin
 from todos.filters import TodoItemFilter
 from todos.models import Membership, TodoItem, TodoList
 from todos.permissions import NOT_OWNER, OwnerDeletes

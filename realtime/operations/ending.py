@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from realtime import evictions, grants
-from realtime.grants import Grant
 from realtime.log import database
 from realtime.models import Stream
 from realtime.plain import counted
+from realtime.rights import evictions, grants
+from realtime.rights.grants import Grant
 
 
 def kick(streams: Iterable[Stream]) -> int:

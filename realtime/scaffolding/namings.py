@@ -7,7 +7,7 @@ from django.db.models import Model
 from django.utils.text import slugify
 
 from realtime.channels import registry as channels
-from realtime.publisher import kebab, registry
+from realtime.publishing.publisher import kebab, registry
 
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 _UNCHANGED = ("series", "species", "news")

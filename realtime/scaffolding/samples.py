@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import NOT_PROVIDED, Field, Model
 from rest_framework.test import APITestCase
 
-from realtime.publisher import kebab
+from realtime.publishing.publisher import kebab
 from realtime.scaffolding.values import NoSample, chosen
 
 WIDTH = 88

@@ -7,13 +7,13 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.db.models import FileField, ForeignKey, Model
 
-from realtime.publisher import kebab
+from realtime.publishing.publisher import kebab
+from realtime.publishing.watch import followers
 from realtime.scaffolding.additions import Import, NotAddable, Part, Routes, bindings
 from realtime.scaffolding.namings import names_of
 from realtime.scaffolding.plans import Plan
 from realtime.scaffolding.samples import Sample, bracketed, call, user_arguments, variable
 from realtime.scaffolding.values import quoted
-from realtime.watch import followers
 
 
 class Scaffold:

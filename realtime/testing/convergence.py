@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import resolve
 
-from realtime.publisher import registry
+from realtime.publishing.publisher import registry
 from realtime.testing.publishing import settle
 from realtime.testing.streams import Received, Stream, StreamRefused
 

@@ -12,10 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 
-from realtime import evictions, models
+from realtime import models
 from realtime.events import Event
-from realtime.grants import Grant
 from realtime.operations import listing
+from realtime.rights import evictions
+from realtime.rights.grants import Grant
 from realtime.testing import settle
 from tests.logged import logged
 

@@ -8,10 +8,10 @@ import pytest
 from django.db import OperationalError
 from django.test import override_settings
 
-from realtime import presence
-from realtime.attendance import Attendee, Attending
+from realtime.bookkeeping.attendance import Attendee, Attending
 from realtime.events import EventId
-from realtime.members import Snapshot
+from realtime.presence import membership
+from realtime.presence.members import Snapshot
 from realtime.subscriber import Subscription
 from tests.integration.conftest import Journal
 from tests.ports import wait_until
@@ -75,7 +75,7 @@ def test_a_user_is_a_member_from_the_first_stream_to_the_last(make_site, journal
     closed(other, second)
     other.leave(CHANNEL, "1.1")
     waits_for(journal, "alice joined", "bob joined", "alice left")
-    assert list(presence.snapshot("private-b").infos) == []
+    assert list(membership.snapshot("private-b").infos) == []
 
 
 def test_a_stream_that_loses_its_right_is_no_member(make_site, journal):
@@ -130,8 +130,8 @@ def test_who_tells_too_much_of_itself_only_watches(make_site, journal):
 
 
 def test_a_database_that_is_away_is_asked_again(make_site, journal, monkeypatch):
-    monkeypatch.setattr("realtime.attendance.RENEWAL", 0.01)
-    read, failures = presence.snapshot, []
+    monkeypatch.setattr("realtime.bookkeeping.attendance.RENEWAL", 0.01)
+    read, failures = membership.snapshot, []
 
     def fail(channel):
         if len(failures) == 2:
@@ -139,7 +139,7 @@ def test_a_database_that_is_away_is_asked_again(make_site, journal, monkeypatch)
         failures.append(channel)
         raise OperationalError("away")
 
-    monkeypatch.setattr(presence, "snapshot", fail)
+    monkeypatch.setattr(membership, "snapshot", fail)
     opened(make_site(), "bob", "x" * 2000).shown()
     assert len(failures) == 2
 
@@ -174,7 +174,7 @@ def test_a_snapshot_is_of_one_moment(make_site, journal):
     try:
         found = []
         while len({snapshot.version for snapshot in found}) < 10 or len(found) < 60:
-            found.append(presence.snapshot(CHANNEL))
+            found.append(membership.snapshot(CHANNEL))
     finally:
         stop.set()
         thread.join()
@@ -188,7 +188,7 @@ def test_a_snapshot_is_of_one_moment(make_site, journal):
 
 
 def test_the_members_of_a_channel_that_nobody_was_ever_in_are_none(either_database):
-    assert presence.snapshot("presence-b") == Snapshot(0, {})
+    assert membership.snapshot("presence-b") == Snapshot(0, {})
 
 
 def test_a_position_is_no_matter(make_site, journal):

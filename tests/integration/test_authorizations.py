@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from realtime import authorizations
-from realtime.grants import Grant
 from realtime.models import Authorization
+from realtime.rights import authorizations
+from realtime.rights.grants import Grant
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from realtime import checks, log, rights
+from realtime import checks, log
 from realtime.channels import Registry as ChannelRegistry
 from realtime.channels import registry as channels
 from realtime.events import Event
-from realtime.publisher import ModelPublisher, Registry
+from realtime.publishing.publisher import ModelPublisher, Registry
+from realtime.rights import revocation
 from tests.logged import logged
 from todos.models import TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
@@ -109,14 +110,14 @@ def test_an_event_puts_just_the_channels_of_its_object_in_doubt(alice):
     subscribed = ["private-todo-list.1", "private-todo-list.11", "private-user.1", "news"]
 
     def doubtful(kind, data='{"id":1}', channel="private-user.9"):
-        return rights.doubtful([Event(channel, kind, data)], subscribed)
+        return revocation.doubtful([Event(channel, kind, data)], subscribed)
 
     assert doubtful("todo-list.left") == {"private-todo-list.1"}
     assert doubtful("todo-list.deleted") == {"private-todo-list.1"}
     assert doubtful("todo-list.updated") == set()
     assert doubtful("todo-item.deleted") == set()
     assert doubtful("something.deleted") == set()
-    assert doubtful("recheck", '["news", "gone"]', rights.CONTROL) == {"news"}
+    assert doubtful("recheck", '["news", "gone"]', revocation.CONTROL) == {"news"}
     assert doubtful("recheck", '["news"]', "news") == set()
 
 

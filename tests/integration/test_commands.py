@@ -143,7 +143,7 @@ def test_it_notices_a_log_that_is_not_pruned(written, settings):
 
 
 def test_it_reports_write_paths_that_are_not_covered(monkeypatch):
-    from realtime.publisher import registry
+    from realtime.publishing.publisher import registry
 
     monkeypatch.setattr(type(next(iter(registry))), "follows", {})
     assert any(one.subject.startswith("realtime.") for one in found())

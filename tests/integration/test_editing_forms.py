@@ -7,8 +7,8 @@ from django.test import override_settings
 from django.urls import path
 from django.views.generic import UpdateView
 
-from realtime import editing
-from realtime.editing_forms import EditingFormMixin
+from realtime.editing import marks
+from realtime.editing.forms import EditingFormMixin
 from tests.integration.conftest import Journal
 from todos.models import TodoItem
 
@@ -68,11 +68,11 @@ def told(journal):
 
 
 def names(item):
-    return [person.id for person in editing.editors(TodoItem, [item.pk]).get(item.pk, [])]
+    return [person.id for person in marks.editors(TodoItem, [item.pk]).get(item.pk, [])]
 
 
 def test_from_the_form_to_the_saved_object(client, item, alice, bob, journal):
-    editing.begin(item, bob, "a")
+    marks.begin(item, bob, "a")
     tab, lease, people = client.get(f"/{item.pk}/").content.decode().split()
     assert (lease, people) == ("30.0", "bob,alice")
     answer = client.post(f"/{item.pk}/?editing={tab}")

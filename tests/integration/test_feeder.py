@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from realtime import feeder as module
-from realtime import feeds, grip
 from realtime.events import Event
-from realtime.feeder import Feeder
-from realtime.grants import Grant
-from realtime.proxies import Proxy
+from realtime.grip import feeder as module
+from realtime.grip import feeds, holds
+from realtime.grip.feeder import Feeder
+from realtime.grip.proxies import Proxy
+from realtime.rights.grants import Grant
 from realtime.testing import settle
 from tests.logged import logged
 
@@ -63,7 +63,7 @@ def test_a_right_that_an_event_ends_ends_the_feed_and_its_streams_are_called(
     assert feeds.ended() == [ended.id]
     assert {feed.id for feed in feeds.held()} == {other.id}
     # Urgent: not by the channel whose hints a proxy takes one after the other.
-    assert hints(published) == [grip.aside(ended.id)]
+    assert hints(published) == [holds.aside(ended.id)]
 
 
 def test_grounds_that_have_ended_end_the_feed(feeder, published, alice, django_user_model):
@@ -73,7 +73,7 @@ def test_grounds_that_have_ended_end_the_feed(feeder, published, alice, django_u
     django_user_model.objects.filter(pk=alice.pk).update(is_active=False)
     feeder._round()
     assert feeds.ended() == [feed.id]
-    assert hints(published) == [grip.aside(feed.id)]
+    assert hints(published) == [holds.aside(feed.id)]
 
 
 def test_what_comes_too_fast_is_asked_for_once_more(feeder, published):
@@ -87,4 +87,4 @@ def test_what_comes_too_fast_is_asked_for_once_more(feeder, published):
     logged(Event("a", "x", json.dumps(n)) for n in range(few + 1))
     feeder._round()
     feeder._round()
-    assert hints(published) == [grip.channel(feed.id)]
+    assert hints(published) == [holds.channel(feed.id)]

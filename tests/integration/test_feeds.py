@@ -4,11 +4,12 @@ import time
 
 import pytest
 
-from realtime import feeds, log
+from realtime import log
 from realtime.events import Event, EventId
-from realtime.grants import Grant
-from realtime.leadership import Leadership
+from realtime.grip import feeds
+from realtime.grip.leadership import Leadership
 from realtime.models import Feed, FeedChannel, Proxy
+from realtime.rights.grants import Grant
 from tests.logged import logged
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +112,7 @@ def test_each_proxy_has_its_own():
 def test_who_has_not_been_heard_of_is_replaced(monkeypatch):
     one, other = Leadership("http://a"), Leadership("http://a")
     one.take()
-    monkeypatch.setattr("realtime.leadership.RENEWAL", 0)
+    monkeypatch.setattr("realtime.grip.leadership.RENEWAL", 0)
     (position,) = write("a")
     assert one.renew(position)
     assert other.take() is None

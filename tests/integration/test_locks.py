@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections, transaction
 
-from realtime import locks, models, occupancy, presence
+from realtime import models, occupancy
+from realtime.database import locks
 from realtime.leases import Lease
-from realtime.members import Arrival, Change
+from realtime.presence import membership
+from realtime.presence.members import Arrival, Change
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,8 +49,8 @@ def test_many_channels_are_joined_and_left_at_once(either_database):
         def join_and_leave(round):
             names = NAMES[::-1] if worker else NAMES
             arrivals = {"1.1": Arrival(f"user {worker}", "null")}
-            presence.apply(lease, {name: Change(arrivals) for name in names})
-            presence.apply(lease, {name: Change(leavers={"1.1"}) for name in names})
+            membership.apply(lease, {name: Change(arrivals) for name in names})
+            membership.apply(lease, {name: Change(leavers={"1.1"}) for name in names})
 
         return join_and_leave
 

@@ -75,7 +75,7 @@ def test_nothing_is_readable_before_it_has_a_number(postgres_log):
 
 @pytest.mark.django_db
 def test_a_long_wait_is_numbered_in_batches(postgres_log, monkeypatch):
-    monkeypatch.setattr(log, "_BATCH", 2)
+    monkeypatch.setattr("realtime.log.writing._BATCH", 2)
     start = log.head()
     append(*"12345")
     assert [numbers(log.sequence(), start) for _ in range(4)] == [[1, 2], [3, 4], [5], []]
@@ -204,11 +204,11 @@ def test_reading_never_passes_over_what_is_pruned_meanwhile(monkeypatch):
 
     def pruned_after_the_first_look():
         seen = extent()
-        monkeypatch.setattr(log, "extent", extent)
+        monkeypatch.setattr("realtime.log.reading.extent", extent)
         log.prune(max_events=1)
         return seen
 
-    monkeypatch.setattr(log, "extent", pruned_after_the_first_look)
+    monkeypatch.setattr("realtime.log.reading.extent", pruned_after_the_first_look)
     with pytest.raises(PositionLost):
         log.read_after(start)
 

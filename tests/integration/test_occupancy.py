@@ -8,8 +8,10 @@ from contextlib import suppress
 import pytest
 from django.db import OperationalError
 
-from realtime import models, occupancy, presence, sequencer, tally, webhooks
+from realtime import models, occupancy, sequencer, webhooks
+from realtime.bookkeeping import tally
 from realtime.names import CONTROL
+from realtime.presence import membership
 from realtime.subscriber import Subscription
 from tests.integration.conftest import Journal
 from tests.ports import wait_until
@@ -254,7 +256,7 @@ def test_a_watcher_asks_anew_after_events_may_have_been_lost(make_site):
     site.call(site.books.watchlists.watch, ["alice"], told)
     told.becomes(alice=["offline"])
     site.call(site.roster.sign_in, "1.1", "alice")
-    wait_until(lambda: presence.statuses(["alice"])["alice"].online, "alice to be signed in")
+    wait_until(lambda: membership.statuses(["alice"])["alice"].online, "alice to be signed in")
     site.call(site.books.restart)
     told.becomes(alice=["offline", "online"])
 
@@ -263,16 +265,16 @@ def test_what_is_told_late_is_not_believed(make_site):
     site = make_site()
     told = Told()
     site.call(site.roster.sign_in, "1.1", "alice")
-    wait_until(lambda: presence.statuses(["alice"])["alice"].online, "alice to be signed in")
+    wait_until(lambda: membership.statuses(["alice"])["alice"].online, "alice to be signed in")
     site.call(site.books.watchlists.watch, ["alice"], told)
     told.becomes(alice=["online"])
-    late = tally.Event(CONTROL, presence.SIGNED, json.dumps({"alice": [1, False]}))
+    late = tally.Event(CONTROL, membership.SIGNED, json.dumps({"alice": [1, False]}))
     site.call(site.books.receive, late)
     told.becomes(alice=["online"])
 
 
 def test_watching_outlasts_a_database_that_is_away(linked, monkeypatch):
-    statuses, failed = presence.statuses, []
+    statuses, failed = membership.statuses, []
 
     def fail(users):
         if not failed:
@@ -280,7 +282,7 @@ def test_watching_outlasts_a_database_that_is_away(linked, monkeypatch):
             raise OperationalError("away")
         return statuses(users)
 
-    monkeypatch.setattr(presence, "statuses", fail)
+    monkeypatch.setattr(membership, "statuses", fail)
     told = Told()
     linked[0].call(linked[0].books.watchlists.watch, ["alice"], told)
     told.becomes(alice=["offline"])
@@ -292,4 +294,4 @@ def test_being_signed_in_is_no_membership(linked):
     one, _ = linked
     one.call(one.roster.sign_in, "1.1", "alice")
     wait_until(lambda: models.Member.objects.exists(), "alice to be signed in")
-    assert journal.types() == [f"{presence.SIGNED} {CONTROL}"]
+    assert journal.types() == [f"{membership.SIGNED} {CONTROL}"]

@@ -9,9 +9,11 @@ import pytest
 from django.db import OperationalError, transaction
 from django.test import override_settings
 
-from realtime import leases, log, members, models, presence, roster
+from realtime import leases, log, models
+from realtime.bookkeeping import roster
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST
 from realtime.exceptions import InvalidChannel, InvalidEvent, InvalidMember, PresenceFull
+from realtime.presence import members, membership
 from realtime.triggers import trigger
 from tests.integration.conftest import Journal
 from tests.ports import wait_until
@@ -33,7 +35,7 @@ def leases_pass():
 
 
 def present(channel=CHANNEL):
-    return set(presence.members(channel))
+    return set(membership.members(channel))
 
 
 def test_several_tabs_on_several_workers_are_one_member(make_site, journal):
@@ -48,11 +50,11 @@ def test_several_tabs_on_several_workers_are_one_member(make_site, journal):
     one.leave(CHANNEL, "1.1")
     other.leave(CHANNEL, "1.2")
     waits_for(journal, "alice joined", "bob joined", "bob left")
-    assert presence.members(CHANNEL) == {"alice": {"name": "Alice"}}
-    assert presence.user_counts([CHANNEL, "presence-b"]) == {CHANNEL: 1}
+    assert membership.members(CHANNEL) == {"alice": {"name": "Alice"}}
+    assert membership.user_counts([CHANNEL, "presence-b"]) == {CHANNEL: 1}
     other.leave(CHANNEL, "1.1")
     waits_for(journal, "alice left")
-    assert presence.user_counts([CHANNEL]) == {}
+    assert membership.user_counts([CHANNEL]) == {}
 
 
 def test_events_after_a_snapshot_have_a_higher_version_and_those_before_have_not(
@@ -183,7 +185,7 @@ def test_a_worker_that_was_frozen_brings_its_members_back(make_site, journal):
         other.join(CHANNEL, "1.1", "bob", None)
         frozen.thaw()
         waits_for(journal, "bob joined", "alice joined")
-    assert presence.members(CHANNEL) == {"bob": None, "alice": {"n": 1}}
+    assert membership.members(CHANNEL) == {"bob": None, "alice": {"n": 1}}
     leases_pass()
     assert told(journal) == []
 
@@ -207,7 +209,7 @@ def test_whoever_was_frozen_itself_declares_nobody_lost(make_site, journal):
 @pytest.mark.parametrize("committed", [False, True])
 def test_a_database_that_is_away_is_told_later(make_site, journal, monkeypatch, committed):
     site = make_site()
-    apply, failures = presence.apply, []
+    apply, failures = membership.apply, []
 
     def fail(*args):
         if len(failures) == 3:
@@ -218,7 +220,7 @@ def test_a_database_that_is_away_is_told_later(make_site, journal, monkeypatch, 
         raise OperationalError("away")
 
     site.join(CHANNEL, "1.1", "alice", None)
-    monkeypatch.setattr(presence, "apply", fail)
+    monkeypatch.setattr(membership, "apply", fail)
     site.leave(CHANNEL, "1.1")
     assert set(site.join(CHANNEL, "1.2", "bob", None).members) == {"bob"}
     assert len(failures) == 3
@@ -243,13 +245,13 @@ def test_a_change_and_what_is_told_of_it_are_one(make_site, journal, monkeypatch
 
 
 def test_thousands_come_and_go_in_few_transactions(make_site, journal, monkeypatch):
-    count, apply, batches = 1500, presence.apply, []
+    count, apply, batches = 1500, membership.apply, []
 
     def counted(*args):
         batches.append(1)
         return apply(*args)
 
-    monkeypatch.setattr(presence, "apply", counted)
+    monkeypatch.setattr(membership, "apply", counted)
     site = make_site()
 
     async def all_join():
@@ -289,7 +291,7 @@ def test_rows_that_are_of_no_use_are_tidied_up_and_versions_rise_all_the_same(ma
     models.PresenceChannel.objects.update(version=version - 2 * 3600 * 1000)
     models.Worker.objects.update(seen_at="2020-01-01T00:00Z")
     models.Worker.objects.filter(pk=site.worker).update(lost=True)
-    presence.tidy()
+    membership.tidy()
     leases.tidy()
     assert set(models.PresenceChannel.objects.values_list("pk", flat=True)) == {"presence-b"}
     assert not models.Worker.objects.filter(pk=dead.worker).exists()
@@ -300,14 +302,14 @@ def test_rows_that_are_of_no_use_are_tidied_up_and_versions_rise_all_the_same(ma
 def test_a_channels_row_that_is_tidied_away_at_the_wrong_moment_is_made_again(
     make_site, journal, monkeypatch
 ):
-    create, tidied = presence._create, []
+    create, tidied = membership._create, []
 
     def create_and_tidy(*args):
         create(*args)
         if not tidied:
             tidied.append(models.PresenceChannel.objects.all().delete())
 
-    monkeypatch.setattr(presence, "_create", create_and_tidy)
+    monkeypatch.setattr(membership, "_create", create_and_tidy)
     assert set(make_site().join(CHANNEL, "1.1", "alice", None).members) == {"alice"}
     assert tidied
 
@@ -315,7 +317,7 @@ def test_a_channels_row_that_is_tidied_away_at_the_wrong_moment_is_made_again(
 def test_webhooks_hear_of_it_once_it_is_committed(make_site, journal, monkeypatch):
     heard = []
     monkeypatch.setattr(
-        presence.webhooks, "notify", lambda name, **fields: heard.append((name, fields))
+        membership.webhooks, "notify", lambda name, **fields: heard.append((name, fields))
     )
     site = make_site()
     site.join(CHANNEL, "1.1", "alice", None)
@@ -325,7 +327,7 @@ def test_webhooks_hear_of_it_once_it_is_committed(make_site, journal, monkeypatc
     assert heard == [("member_added", fields), ("member_removed", fields)]
     events = journal.read()
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        presence._tell("default", events)
+        membership._tell("default", events)
         _ = 1 / 0
     assert len(heard) == 2
 

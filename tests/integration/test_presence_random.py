@@ -9,9 +9,10 @@ from concurrent.futures import Future
 import pytest
 from django.db import OperationalError
 
-from realtime import log, models, presence
+from realtime import log, models
 from realtime.events import MEMBER_JOINED
-from realtime.members import version
+from realtime.presence import membership
+from realtime.presence.members import version
 from realtime.testing import settle
 from tests.ports import wait_until
 from tests.rosters import QUICK
@@ -107,7 +108,7 @@ class Clients:
         rows = models.Member.objects.values_list("worker", "channel", "socket_id", "user_id")
         found = {tuple(row): user for *row, user in rows}
         history = History(start)
-        members = {channel: presence.members(channel) for channel in CHANNELS}
+        members = {channel: membership.members(channel) for channel in CHANNELS}
         told = {channel: history.members[channel] for channel in CHANNELS}
         return history if found == wanted and told == members else None
 
@@ -122,7 +123,7 @@ def test_a_snapshot_and_what_follows_it_are_the_members_exactly(
     make_site, monkeypatch, caplog, seed
 ):
     chance = random.Random(seed)
-    apply = presence.apply
+    apply = membership.apply
 
     def sometimes_fails(*args):
         if random.random() < 0.05:
@@ -132,7 +133,7 @@ def test_a_snapshot_and_what_follows_it_are_the_members_exactly(
             raise OperationalError("gone after it was committed")
         return answer
 
-    monkeypatch.setattr(presence, "apply", sometimes_fails)
+    monkeypatch.setattr(membership, "apply", sometimes_fails)
     start = log.head()
     clients = Clients(make_site, chance)
     for _ in range(STEPS):

@@ -7,9 +7,10 @@ import jwt
 import pytest
 from django.db import OperationalError
 
-from realtime import feeds, log, models
+from realtime import log, models
 from realtime.events import Event, EventId
-from realtime.grants import Grant
+from realtime.grip import feeds
+from realtime.rights.grants import Grant
 from realtime.testing import settle
 from tests.logged import logged
 from todos.models import TodoList

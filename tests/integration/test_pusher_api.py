@@ -12,11 +12,13 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from pusher.errors import PusherBadRequest, PusherBadStatus
 
-from realtime import failpoints, models, occupancy, presence, rights, sequencer, state
+from realtime import failpoints, models, occupancy, sequencer, state
 from realtime.channels import registry
 from realtime.events import Event
 from realtime.leases import Lease
-from realtime.members import Arrival, Change
+from realtime.presence import membership
+from realtime.presence.members import Arrival, Change
+from realtime.rights import revocation
 from realtime.signatures import App, body_md5
 from realtime.testing import settle
 from tests.integration.conftest import Journal
@@ -44,7 +46,7 @@ def occupy(**counts):
 
 def join(channel, *connections):
     arrivals = {socket: Arrival(user, '{"name":"x"}') for socket, user in connections}
-    presence.apply(Lease(), {channel: Change(arrivals)})
+    membership.apply(Lease(), {channel: Change(arrivals)})
 
 
 def signed(method, path, body=b"", *, app=APP, **query):
@@ -479,5 +481,5 @@ def test_a_model_events_name_with_any_data_ends_no_right(alice, data):
     held = {"private-todo-list.1", "a"}
     # From then on, it is known which model's objects the channels are about.
     registry.readable(alice, held)
-    assert rights.doubtful([Event("a", "todo-list.deleted", '{"id":1}')], held)
-    assert rights.doubtful([Event("a", "todo-list.deleted", data)], held) == set()
+    assert revocation.doubtful([Event("a", "todo-list.deleted", '{"id":1}')], held)
+    assert revocation.doubtful([Event("a", "todo-list.deleted", data)], held) == set()

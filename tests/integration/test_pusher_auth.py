@@ -10,9 +10,10 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 import realtime
-from realtime import authorizations, profiles
 from realtime.exceptions import AlreadyRegistered
-from realtime.grants import users
+from realtime.presence import profiles
+from realtime.rights import authorizations
+from realtime.rights.grants import users
 from tests.pushers import library
 from tests.websockets import APP
 

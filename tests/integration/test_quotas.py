@@ -9,7 +9,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from realtime import leases, locks, models, quotas
+from realtime import leases, models, quotas
+from realtime.database import locks
 from realtime.leases import Lease
 from realtime.quotas import Quotas
 from tests.threads import at_once, open_transaction

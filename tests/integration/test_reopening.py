@@ -11,10 +11,11 @@ from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 
 from api.wsgi import application as django
-from realtime import guard, log, models, rights, sequencer
+from realtime import log, models, sequencer
 from realtime.asgi import RealtimeApplication
 from realtime.eventstream import EventStream
-from realtime.grants import Grant
+from realtime.rights import guard, revocation
+from realtime.rights.grants import Grant
 from realtime.subscriber import Subscription
 from realtime.triggers import trigger
 from tests.ports import DEADLINE, wait_until
@@ -233,7 +234,7 @@ def test_a_right_that_ends_while_nobody_listens_has_ended(channel, token, grocer
     async def main():
         async with running(channel, token) as site:
             _, position = await site.visit()
-            await in_thread(rights.recheck, channel)
+            await in_thread(revocation.recheck, channel)
             await until(lambda: not len(site.memory))
             await in_thread(groceries.delete)
             answer, _ = await site.visit(position)
@@ -266,7 +267,7 @@ def undecided(monkeypatch):
         answer.wait(DEADLINE)
         return [frozenset() for _ in held]
 
-    monkeypatch.setattr(rights, "lost", hang)
+    monkeypatch.setattr(revocation, "lost", hang)
     return answer
 
 
@@ -356,7 +357,7 @@ def test_nothing_is_remembered_while_grounds_cannot_be_checked(channel, token, m
             def fail(grants):
                 raise RuntimeError("the database is away")
 
-            monkeypatch.setattr(rights, "ungrounded", fail)
+            monkeypatch.setattr(revocation, "ungrounded", fail)
             await until(lambda: not len(site.memory))
 
     asyncio.run(main())

@@ -9,10 +9,11 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from realtime import guard, log, models, rights, sequencer
+from realtime import log, models, sequencer
 from realtime.events import Event, EventId
 from realtime.eventstream import EventStream
-from realtime.grants import Grant
+from realtime.rights import guard, revocation
+from realtime.rights.grants import Grant
 from realtime.subscriber import Subscription
 from realtime.testing import settle
 from realtime.triggers import trigger
@@ -135,7 +136,7 @@ def test_a_right_that_ends_while_a_stream_opens_is_noticed(alice, bob, groceries
             checked = worker.hub.position
             name = f"private-todo-list.{groceries.pk}"
             # The view has just found that bob may; before the stream is attached, he may not.
-            await in_thread(rights.lost, [(Grant(bob.pk), frozenset([name]))])
+            await in_thread(revocation.lost, [(Grant(bob.pk), frozenset([name]))])
             watcher = attach(worker, f"private-user.{bob.pk}", grant=Grant(bob.pk))
             await in_thread(groceries.members.remove, bob)
             await received(watcher, b"todo-list.left")
@@ -172,16 +173,16 @@ def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceri
         async with running() as worker:
             name = f"private-todo-list.{groceries.pk}"
             one = attach(worker, name, grant=Grant(alice.pk))
-            lost, failed = rights.lost, threading.Event()
+            lost, failed = revocation.lost, threading.Event()
 
             def fail(held):
                 failed.set()
                 raise ZeroDivisionError
 
-            monkeypatch.setattr(rights, "lost", fail)
+            monkeypatch.setattr(revocation, "lost", fail)
             worker.guard._suspect([one])
             assert await asyncio.to_thread(failed.wait, DEADLINE)
-            monkeypatch.setattr(rights, "lost", lost)
+            monkeypatch.setattr(revocation, "lost", lost)
             await in_thread(groceries.delete)
             await received(one, b"todo-list.deleted", b"event: stream-error")
 
@@ -202,7 +203,7 @@ def test_a_right_that_nobody_can_ask_about_sends_the_stream_away(alice, grocerie
             name = f"private-todo-list.{groceries.pk}"
             one = attach(worker, name, grant=Grant(alice.pk))
             other = attach(worker, "public")
-            monkeypatch.setattr(rights, "lost", hang)
+            monkeypatch.setattr(revocation, "lost", hang)
             worker.guard._suspect([one])
             await received(one, b"retry: ")
             assert one.ended
@@ -215,7 +216,7 @@ def test_a_right_that_nobody_can_ask_about_sends_the_stream_away(alice, grocerie
 
 def test_nobody_hears_anything_on_grounds_that_cannot_be_asked_for(monkeypatch):
     asked, answer = threading.Event(), threading.Event()
-    ungrounded = rights.ungrounded
+    ungrounded = revocation.ungrounded
 
     def hang(grants):
         asked.set()
@@ -225,7 +226,7 @@ def test_nobody_hears_anything_on_grounds_that_cannot_be_asked_for(monkeypatch):
     async def main():
         async with running() as worker:
             one = attach(worker, "a")
-            monkeypatch.setattr(rights, "ungrounded", hang)
+            monkeypatch.setattr(revocation, "ungrounded", hang)
             worker.guard._sure_at -= 60
             position = worker.hub.position
             await in_thread(trigger, "a", "note", 1)
@@ -317,5 +318,5 @@ def test_ephemeral_events_reach_those_who_are_there():
 def test_the_control_channel_is_nobodys(alice):
     from realtime.channels import registry
 
-    assert registry.readable(alice, [rights.CONTROL]) == set()
-    assert Event(rights.CONTROL, "x", "1").channel == "realtime.control"
+    assert registry.readable(alice, [revocation.CONTROL]) == set()
+    assert Event(revocation.CONTROL, "x", "1").channel == "realtime.control"

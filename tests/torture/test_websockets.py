@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.rights import Console
 from tests.servers import cluster
 from tests.torture.load import ms

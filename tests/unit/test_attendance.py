@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.attendance import Attendee, Attending
+from realtime.bookkeeping.attendance import Attendee, Attending
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, MEMBER_LIST, Event, EventId
-from realtime.members import Arrival, Snapshot, turn
+from realtime.presence.members import Arrival, Snapshot, turn
 from realtime.subscriber import Subscription
 
 CHANNEL = "presence-a"

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import bodies, events
+from realtime import events
 from realtime.exceptions import InvalidBody, InvalidChannel, InvalidEvent, TooMuchData
+from realtime.pusher_http import bodies
 
 EVENT = {"name": "updated", "data": "{}", "channels": ["a"]}
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from realtime.desk import woken
+from realtime.bookkeeping.desk import woken
 
 
 def test_whoever_waits_is_woken_and_after_a_while_wakes_by_itself(monkeypatch):
@@ -13,7 +13,7 @@ def test_whoever_waits_is_woken_and_after_a_while_wakes_by_itself(monkeypatch):
         wake.set()
         await asyncio.wait_for(woken(wake, 0), 5)
         assert not wake.is_set()
-        monkeypatch.setattr("realtime.desk.RENEWAL", 0.01)
+        monkeypatch.setattr("realtime.bookkeeping.desk.RENEWAL", 0.01)
         await asyncio.wait_for(woken(wake, 60), 5)
 
     asyncio.run(main())

@@ -9,8 +9,8 @@ from realtime.events import Batch, Event, EventId
 from realtime.fanout import FanOut
 from realtime.hub import Hub
 from realtime.longpoll import Poll
-from realtime.sockets import Socket, SocketWire
 from realtime.subscriber import Subscription
+from realtime.websockets.sockets import Socket, SocketWire
 from realtime.wire import Flusher
 from tests.unit.test_wire import Transport, stream, turns
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import frames
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event, EventId, data_from_text, loads
 from realtime.exceptions import InvalidEvent
+from realtime.pusher import frames
 
 POSITION = EventId(7, "n" * 8)
 

@@ -1,5 +1,5 @@
 from realtime.events import EventId
-from realtime.grip import Hold, Last, ProxyHold, signature, without
+from realtime.grip.holds import Hold, Last, ProxyHold, signature, without
 
 SEVEN, NINE = EventId(7, "abcdefgh"), EventId(9, "abcdefgh")
 FEED = "0123456789abcdef" * 2

@@ -5,9 +5,9 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime import members
 from realtime.events import MEMBER_JOINED, MEMBER_LEFT, Event
-from realtime.members import Arrival, Row, Snapshot
+from realtime.presence import members
+from realtime.presence.members import Arrival, Row, Snapshot
 
 
 def row(pk, user_id, info="null", socket_id="1.1"):

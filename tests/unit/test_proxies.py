@@ -11,11 +11,11 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from api.env import Environment
-from realtime import proxies
 from realtime.conf import from_environ
 from realtime.events import Event, EventId
 from realtime.exceptions import ProxyUnavailable
-from realtime.proxies import Proxy
+from realtime.grip import proxies
+from realtime.grip.proxies import Proxy
 
 KEY = "a key of as many letters as it takes"
 BEFORE, AT = EventId(7, "abcdefgh"), EventId(9, "ijklmnop")

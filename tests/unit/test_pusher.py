@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from realtime import codes
-from realtime.actions import (
+from realtime.events import EventId
+from realtime.names import USER
+from realtime.pusher import codes
+from realtime.pusher.actions import (
     Action,
     Close,
     Member,
@@ -19,9 +21,7 @@ from realtime.actions import (
     Subscribe,
     Unsubscribe,
 )
-from realtime.events import EventId
-from realtime.names import USER
-from realtime.pusher import Connection, Limits
+from realtime.pusher.protocol import Connection, Limits
 from realtime.signatures import App
 
 APP = App("3", "278d425bdf160c739803", "7ad3773142a6692b25b8")

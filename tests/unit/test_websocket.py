@@ -5,13 +5,13 @@ import json
 
 import pytest
 
-from realtime import codes
 from realtime.bridge import Response
 from realtime.events import MEMBER_JOINED, Event, EventId
 from realtime.held import Writer
-from realtime.sockets import Socket
+from realtime.pusher import codes
 from realtime.subscriber import Subscription
-from realtime.websocket import DECIDED, Admission
+from realtime.websockets.admission import DECIDED, Admission
+from realtime.websockets.sockets import Socket
 
 
 def run(test):

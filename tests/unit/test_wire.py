@@ -6,7 +6,7 @@ import pytest
 
 from realtime.events import EventId
 from realtime.eventstream import EventStream, StreamWire
-from realtime.sockets import Socket, SocketWire
+from realtime.websockets.sockets import Socket, SocketWire
 from realtime.wire import EXTENSION, Flusher, Loan, lender
 
 HERE = EventId(1, "abcdefgh")

@@ -4,10 +4,11 @@ from typing import Any
 
 from django_eventstream.views import ListenerManager
 
-from realtime import rights, sequencer
+from realtime import sequencer
 from realtime.contrib.django_eventstream.texts import to_data
 from realtime.events import Batch, Event, check_type
 from realtime.names import check_target
+from realtime.rights import revocation
 
 
 class Listeners(ListenerManager):  # type: ignore[misc]
@@ -23,4 +24,4 @@ class Listeners(ListenerManager):  # type: ignore[misc]
 
     def kick(self, user_id: Any, channel: str) -> None:
         """Has all workers ask again who may read a channel."""
-        rights.recheck(channel)
+        revocation.recheck(channel)

@@ -19,12 +19,12 @@ from realtime.contrib.django_eventstream import dialect
 from realtime.contrib.django_eventstream.numbers import position
 from realtime.events import Event
 from realtime.exceptions import InvalidChannel, InvalidEventId, PositionLost
-from realtime.grants import Grant
-from realtime.grip import Hold
+from realtime.grip.holds import Hold
 from realtime.hub import Hub, jittered
 from realtime.names import check_name
 from realtime.quotas import About, quota
 from realtime.renderers import EventStreamRenderer
+from realtime.rights.grants import Grant
 from realtime.stream import Opening
 from realtime.views import TOO_MANY, StreamView, holder_of, query_of
 

@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.urls import URLResolver, get_resolver
 
 from realtime.exceptions import NotRegistered
-from realtime.publisher import registry
+from realtime.publishing.publisher import registry
 from realtime.scaffolding.additions import is_installed
 from realtime.scaffolding.plans import shown
 from realtime.scaffolding.scaffold import Scaffold

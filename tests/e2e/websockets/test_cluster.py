@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.servers import wait_until
 from tests.streams import Stream
 from tests.websockets import APP, ENVIRON, Client, Closed, backend_of

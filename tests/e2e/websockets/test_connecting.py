@@ -7,7 +7,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.servers import wait_until
 from tests.websockets import APP, ENVIRON, Client
 

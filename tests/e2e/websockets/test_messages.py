@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.streams import Stream
 from tests.websockets import APP
 

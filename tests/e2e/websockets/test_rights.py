@@ -2,7 +2,7 @@
 
 import json
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.e2e.websockets.conftest import add
 from tests.websockets import APP
 

@@ -2,7 +2,7 @@
 
 import json
 
-from realtime import codes
+from realtime.pusher import codes
 from tests.websockets import APP, backend_of
 
 # Users

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from rest_framework.permissions import DjangoModelPermissions
 
-from realtime import editing
+from realtime.editing import marks
 from realtime.exceptions import InvalidTab, NotRegistered
 from tests.integration.editing.conftest import drop, names, put, told
 from todos.models import TodoItem
@@ -106,10 +106,10 @@ def test_saying_it_too_often_is_throttled_and_nothing_else_is(api, path, monkeyp
 
 def test_what_is_rolled_back_has_never_been(item, alice, journal):
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        editing.begin(item, alice, "a")
+        marks.begin(item, alice, "a")
         _ = 1 / 0
     assert told(journal) == []
-    assert editing.editors(TodoItem, [item.pk]) == {}
+    assert marks.editors(TodoItem, [item.pk]) == {}
 
 
 def test_a_list_is_edited_where_all_its_users_see_it(bobs, shared, alice, bob, journal):
@@ -125,12 +125,12 @@ def test_an_event_has_the_name_of_the_write_that_caused_it(api, path, journal):
 
 def test_models_without_a_publisher_and_tabs_without_a_name(item, alice):
     with pytest.raises(NotRegistered):
-        editing.begin(alice, alice, "a")
+        marks.begin(alice, alice, "a")
     for tab in ("", "a b", "x" * 65, None, 7):
         with pytest.raises(InvalidTab):
-            editing.begin(item, alice, tab)
+            marks.begin(item, alice, tab)
         with pytest.raises(InvalidTab):
-            editing.end(item, alice, tab)
+            marks.end(item, alice, tab)
 
 
 def test_the_browsable_api_shows_all_of_it(api, path, shared):

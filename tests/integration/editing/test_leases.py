@@ -10,7 +10,8 @@ from django.db.models.functions import Now
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from realtime import editing, models
+from realtime import models
+from realtime.editing import marks
 from tests.integration.editing.conftest import drop, lapse, names, put, told
 from tests.threads import at_once, open_transaction
 from todos.models import Membership, TodoItem, TodoList
@@ -22,15 +23,15 @@ def test_a_mark_that_is_not_renewed_ends_by_itself(api, bobs, path, item, journa
     on = f"on private-todo-list.{item.todo_list_id}"
     put(api, path)
     put(bobs, path)
-    editing.sweep()
+    marks.sweep()
     lapse(user_id=str(item.todo_list.owner_id))
     # Whoever looks sees it at once, whether or not somebody has told it.
     assert names(bobs.get(f"{path}editing/")) == ["bob"]
-    editing.sweep()
-    editing.sweep()
+    marks.sweep()
+    marks.sweep()
     lapse()
     assert bobs.get("/api/todo-items/editing/").json()["results"] == []
-    editing.sweep()
+    marks.sweep()
     assert told(journal) == [
         f"alice editing {on}: alice",
         f"bob editing {on}: alice bob",
@@ -93,10 +94,10 @@ def test_the_marks_on_an_object_that_is_gone_go_without_a_word(api, path, item, 
     api.delete(path)
     journal.read()
     lapse()
-    editing.sweep()
+    marks.sweep()
     assert journal.read() == []
     assert not models.Editor.objects.exists()
-    assert editing.begin(item, item.todo_list.owner, "a") == []
+    assert marks.begin(item, item.todo_list.owner, "a") == []
     assert not models.Editor.objects.exists()
 
 
@@ -106,16 +107,16 @@ def test_who_loses_the_object_is_shown_no_longer_than_the_lease(bobs, path, shar
     assert bobs.put(f"{path}editing/a/").status_code == 404
     journal.read()
     lapse()
-    editing.sweep()
+    marks.sweep()
     on = f"on private-todo-list.{shared.pk}"
     assert told(journal) == [f"bob editing-ended {on}: "]
 
 
 def test_what_is_known_to_another_version_only_is_left_to_that(item, alice, journal):
-    editing.begin(item, alice, "a")
+    marks.begin(item, alice, "a")
     models.Editor.objects.update(name="of-tomorrow")
     lapse()
-    editing.sweep()
+    marks.sweep()
     assert models.Editor.objects.count() == 1
 
 
@@ -126,7 +127,7 @@ def test_a_lease_is_as_long_as_it_is_said_to_be(api, path, journal):
     until = threading.Event()
     while names(api.get(f"{path}editing/")):
         assert not until.wait(0.02)
-    editing.sweep()
+    marks.sweep()
     assert [entry.split()[1] for entry in told(journal)] == ["editing", "editing-ended"]
 
 
@@ -135,13 +136,13 @@ def test_of_many_at_the_same_time_each_begins_once_and_ends_once(item, alice, bo
 
     def work(user, tab):
         for _ in range(5):
-            editing.begin(item, user, tab)
-            editing.sweep()
+            marks.begin(item, user, tab)
+            marks.sweep()
             lapse(user_id=str(user.pk), tab=tab)
-            editing.end(item, user, tab)
+            marks.end(item, user, tab)
 
     at_once(*(partial(work, user, tab) for user in (alice, bob) for tab in "ab"))
-    editing.sweep()
+    marks.sweep()
     present = []
     for kind, _, data in journal.told():
         who = data["user"]["id"]
@@ -158,9 +159,9 @@ def test_a_sweep_waits_for_nobody(item, alice, journal):
     other = TodoItem.objects.create(todo_list=item.todo_list, text="Milk")
     journal.read()
     for each in (item, other):
-        editing.begin(each, alice, "a")
+        marks.begin(each, alice, "a")
     lapse()
-    names = [editing._lock("todo-item", str(item.pk))]
-    with open_transaction(lambda: editing.locks.take("default", names)):
-        editing.sweep()
+    names = [marks._lock("todo-item", str(item.pk))]
+    with open_transaction(lambda: marks.locks.take("default", names)):
+        marks.sweep()
     assert list(models.Editor.objects.values_list("object_id", flat=True)) == [str(item.pk)]

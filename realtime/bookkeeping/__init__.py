@@ -1,0 +1,1 @@
+"""What a worker holds, told to the database: one thread, one lease."""

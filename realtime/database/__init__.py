@@ -1,0 +1,1 @@
+"""Connections, locks and statements of the log's database."""

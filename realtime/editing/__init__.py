@@ -1,0 +1,1 @@
+"""Who is editing an object: the marks, for forms and for viewsets."""

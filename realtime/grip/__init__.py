@@ -1,0 +1,1 @@
+"""GRIP: streams that a proxy holds, and how the log reaches it."""

@@ -1,0 +1,1 @@
+"""Who is there: members of presence channels, and what others may know of them."""

@@ -1,0 +1,72 @@
+"""The watch over one deletion: everything that goes with it, and what it leaves changed behind."""
+
+from typing import Any
+
+from django.db.models import Model
+from django.db.models.deletion import Collector
+
+from realtime.publishing.watch import Targets, Watch, merge, stored_targets, targets
+
+
+class Deletion:
+    """Looks at all objects of a cascade together, and publishes them as Django deletes them.
+
+    `origin` is what ``delete()`` was called on, an instance or a queryset. Django deletes all rows
+    of a model, then sends their signals; so does the first of these settle them all.
+    """
+
+    def __init__(self, origin: Any, using: str) -> None:
+        self._watch = Watch(using)
+        self._begun: set[tuple[type[Model], Any]] = set()
+        self._unfinished: set[tuple[type[Model], Any]] = set()
+        self._waiting: dict[type[Model], Targets] = {}
+        self._settled: set[tuple[type[Model], Any]] = set()
+        collector = Collector(using=using, origin=origin)
+        collector.collect([origin] if isinstance(origin, Model) else list(origin._chain()))
+        for model, instances in collector.data.items():
+            self._waiting[model] = targets(model, instances)
+            self._settled |= {(model, instance.pk) for instance in instances}
+        self._detached = _detached(collector, using)
+        self._watch.look(merge(self._detached, *self._waiting.values()))
+
+    def begin(self, model: type[Model], instance: Model) -> bool:
+        """Before a row is deleted; False if this deletion has begun with it already."""
+        row = model, instance.pk
+        if row in self._begun:
+            return False
+        self._begun.add(row)
+        self._unfinished.add(row)
+        if row not in self._settled:
+            self._watch.look(targets(model, [instance]))
+        return True
+
+    def finish(self, model: type[Model], instance: Model) -> bool:
+        """After a row was deleted; True if it was the last."""
+        row = model, instance.pk
+        wanted = {} if row in self._settled else targets(model, [instance])
+        if model in self._waiting:
+            wanted = merge(wanted, self._detached, self._waiting.pop(model))
+            self._detached = {}
+        self._watch.publish(self._without_doomed(wanted))
+        self._unfinished.discard(row)
+        return not self._unfinished
+
+    def _without_doomed(self, wanted: Targets) -> Targets:
+        """Passes over objects that are about to be deleted too: their own turn will tell all."""
+        doomed = {
+            publisher: pks
+            for model, waiting in self._waiting.items()
+            for publisher, pks in waiting.items()
+            if issubclass(model, publisher.model)
+        }
+        return {publisher: pks - doomed.get(publisher, set()) for publisher, pks in wanted.items()}
+
+
+def _detached(collector: Collector, using: str) -> Targets:
+    """The objects whose foreign keys the deletion will set to something else."""
+    found: Targets = {}
+    for (field, _value), parts in collector.field_updates.items():
+        for rows in parts:
+            pks = [row.pk for row in rows]  # type: ignore[attr-defined]
+            found = merge(found, stored_targets(field.model, pks, using))
+    return found

@@ -1,0 +1,133 @@
+"""Connects the models that publishers are about: signals before and after each write.
+
+Django sends a write's two signals with the same instance, and a deletion's with the same origin;
+the watch over the write is kept on these, so that a write which fails leaves nothing behind.
+"""
+
+from typing import Any
+
+from django.apps import apps
+from django.db.models import ForeignKey, ManyToManyField, Model, signals
+from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
+
+from realtime.publishing.coverage import cover_managers, cover_saves
+from realtime.publishing.deletion import Deletion
+from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.watch import Targets, Watch, merge, stored_targets, targets
+
+_WATCHES = "_realtime_watches"
+_DELETION = "_realtime_deletion"
+
+
+def connect() -> None:
+    """Covers every model that a registered publisher publishes or follows."""
+    for model in watched_models():
+        cover_saves(model)
+        cover_managers(model)
+        for signal, receiver in (
+            (signals.pre_save, _before_save),
+            (signals.post_save, _after_save),
+            (signals.pre_delete, _before_delete),
+            (signals.post_delete, _after_delete),
+        ):
+            signal.connect(receiver, sender=model, dispatch_uid=f"realtime {model._meta.label}")
+        for field in detaching_fields(model):
+            related: Any = field.related_model
+            uid = f"realtime {related._meta.label}"
+            signals.pre_delete.connect(_before_delete, sender=related, dispatch_uid=uid)
+            signals.post_delete.connect(_after_delete, sender=related, dispatch_uid=uid)
+    for publisher in registry:
+        for many in publisher.model._meta.many_to_many:
+            through: Any = many.remote_field.through
+            if through._meta.auto_created:
+                signals.m2m_changed.connect(
+                    _many_to_many(publisher, many),
+                    sender=through,
+                    weak=False,
+                    dispatch_uid=f"realtime {publisher.name} {many.name}",
+                )
+
+
+def watched_models() -> list[type[Model]]:
+    """The models whose writes are published, with their children and proxies."""
+    roots = {publisher.model for publisher in registry}
+    for publisher in registry:
+        roots |= {apps.get_model(label) for label in publisher.follows}
+    return [model for model in apps.get_models() if issubclass(model, tuple(roots))]
+
+
+def detaching_fields(model: type[Model]) -> "list[ForeignKey[Any, Any]]":
+    """The foreign keys of `model` that a deletion elsewhere would set to something else."""
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if isinstance(field, ForeignKey)
+        and field.remote_field.on_delete not in (CASCADE, PROTECT, RESTRICT, DO_NOTHING)
+    ]
+
+
+def _push(instance: Model, watch: Watch, wanted: Targets) -> None:
+    # A stack: a receiver may save the same instance again before this save's second signal.
+    instance.__dict__.setdefault(_WATCHES, []).append((watch, wanted))
+
+
+def _pop(instance: Model) -> tuple[Watch, Targets]:
+    watches = instance.__dict__[_WATCHES]
+    popped: tuple[Watch, Targets] = watches.pop()
+    if not watches:
+        del instance.__dict__[_WATCHES]
+    return popped
+
+
+def _before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    watch = Watch(using)
+    stored = [] if instance._state.adding and instance.pk is None else [instance.pk]
+    wanted = merge(stored_targets(sender, stored, using), targets(sender, [instance]))
+    watch.look(wanted)
+    _push(instance, watch, wanted)
+
+
+def _after_save(sender: type[Model], instance: Model, **kwargs: Any) -> None:
+    watch, wanted = _pop(instance)
+    watch.publish(merge(wanted, targets(sender, [instance])))
+
+
+def _before_delete(
+    sender: type[Model], instance: Model, using: str, origin: Any = None, **kwargs: Any
+) -> None:
+    holder = instance if origin is None else origin
+    deletion = vars(holder).get(_DELETION)
+    if deletion is None or not deletion.begin(sender, instance):
+        # None yet, or one that failed half-way and is tried again.
+        deletion = vars(holder)[_DELETION] = Deletion(holder, using)
+        deletion.begin(sender, instance)
+
+
+def _after_delete(sender: type[Model], instance: Model, origin: Any = None, **kwargs: Any) -> None:
+    holder = instance if origin is None else origin
+    if vars(holder)[_DELETION].finish(sender, instance):
+        del vars(holder)[_DELETION]
+
+
+def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]") -> Any:
+    """The receiver for changes of a many-to-many relation without a model of its own."""
+
+    def receive(
+        instance: Model, action: str, reverse: bool, pk_set: set[Any] | None, using: str, **_: Any
+    ) -> None:
+        if action.startswith("post_"):
+            watch, wanted = _pop(instance)
+            watch.publish(wanted)
+            return
+        if not reverse:
+            pks = {instance.pk}
+        elif pk_set is not None:
+            pks = pk_set
+        else:
+            related = publisher.model._base_manager.using(using).filter(**{field.name: instance})
+            pks = set(related.values_list("pk", flat=True))
+        watch = Watch(using)
+        watch.look({publisher: pks})
+        _push(instance, watch, {publisher: pks})
+
+    return receive

@@ -1,0 +1,1 @@
+"""Pusher's protocol, version 7, without I/O."""

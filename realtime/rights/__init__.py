@@ -1,0 +1,1 @@
+"""Who may listen, on what grounds, and until when."""

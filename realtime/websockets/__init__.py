@@ -1,0 +1,1 @@
+"""The WebSocket transport: from the handshake to the conversation."""
