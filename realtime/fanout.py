@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from realtime.events import Event
-from realtime.subscriber import AnySubscriber
+from realtime.subscriber import AnySubscriber, for_all
 from realtime.wire import Flusher
 
 _TURN = 0.01
@@ -51,12 +51,13 @@ class FanOut:
             self.settle()
             return
         event, end, encoded = self._event, self._loop.time() + _TURN, self._encoded
+        is_for_all = for_all(event)
         while some := list(islice(self._rest, _STEP)):
             for subscriber in some:
                 # What `deliver` does, spelt out: each call here is made millions of times.
                 if not subscriber.accepts(event):
                     continue
-                if subscriber.is_choosy and not subscriber.wants(event):
+                if not is_for_all and subscriber.is_choosy and not subscriber.wants(event):
                     continue
                 outlet = subscriber.outlet
                 if outlet is None:

@@ -55,10 +55,17 @@ def committed(numbered: Batch) -> None:
 
 def advance() -> EventId | None:
     """Numbers and publishes everything that waits; answers the last position it gave, if any."""
+    return _advance() if log.waits() else None
+
+
+def _advance() -> EventId | None:
     last = None
     while (batch := log.sequence()).events:
         _publish(batch)
         last = batch.events[-1].id
+        # Whoever commits meanwhile has it numbered.
+        if len(batch.events) < log.BATCH:
+            break
     return last
 
 
@@ -111,7 +118,7 @@ class Sequencer(threading.Thread):
         try:
             waits = log.waits()
             self.pulse.answer()
-            self._follow(advance() if waits else None)
+            self._follow(_advance() if waits else None)
         except (DatabaseError, InterfaceError) as error:
             # The next tick tries again; nothing is lost, the log waits.
             logger.warning("The log can't be advanced: %s", error)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, final
 
 from realtime.events import Event, EventId
+from realtime.names import is_presence
 
 Frame = TypeVar("Frame", bytes, str)
 
@@ -68,7 +69,7 @@ class Subscriber(ABC, Generic[Frame]):
     )
 
     is_choosy: ClassVar[bool] = False
-    """Whether `wants` has to be asked."""
+    """Whether `wants` has to be asked of what is not `for_all`."""
 
     lasts: ClassVar[bool] = True
     """Whether its subscriptions count among those of their channels."""
@@ -175,7 +176,8 @@ class Subscriber(ABC, Generic[Frame]):
             self.write(self.encode(event))
 
     def wants(self, event: Event) -> bool:
-        """Whether the connection has a use for an event of one of its channels."""
+        """Whether the connection has a use for an event of one of its channels. Always, if it is
+        `for_all`."""
         return True
 
     def write(self, frame: Frame) -> None:
@@ -214,6 +216,12 @@ class Subscriber(ABC, Generic[Frame]):
         self.size = 0
         self.cut = True
         self.end(reason)
+
+
+def for_all(event: Event) -> bool:
+    """Whether all subscribers of its channel have a use for an event: it is in the log, excludes
+    nobody, and tells of no members, whom some may know of already."""
+    return event.id is not None and not event.exclude and not is_presence(event.channel)
 
 
 def _nobody() -> None:

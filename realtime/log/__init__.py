@@ -3,9 +3,10 @@
 from realtime.log.heads import Extent, database, extent, head
 from realtime.log.pruning import prunable, prune
 from realtime.log.reading import Page, check, last_before, newest, read_after
-from realtime.log.writing import append, sequence, waits
+from realtime.log.writing import BATCH, append, sequence, waits
 
 __all__ = [
+    "BATCH",
     "Extent",
     "Page",
     "append",

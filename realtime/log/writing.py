@@ -23,7 +23,8 @@ from realtime.events import Batch, Event, EventId
 from realtime.log.heads import create_head, database, lock_head, new_nonce
 from realtime.log.rows import insert, to_event
 
-_BATCH = 1000
+BATCH = 1000
+"""Events that are numbered in one transaction, at most."""
 
 # Works on PostgreSQL and SQLite alike. The subquery is materialised before any row is changed.
 _NUMBER = """
@@ -89,18 +90,16 @@ def waits() -> bool:
 
 
 def sequence() -> Batch:
-    """Numbers what is committed and unnumbered, at most a batch; returns it in order.
+    """Numbers what is committed and unnumbered, at most `BATCH`; returns it in order.
 
     Waits for another process that is numbering; skipping instead could strand a row.
     """
     alias = database()
-    if not waits():
-        return Batch()
     with transaction.atomic(using=alias, durable=True):
         head = lock_head(alias)
         before, nonce = EventId(head.seq, head.nonce), new_nonce()
         with connections[alias].cursor() as cursor:
-            cursor.execute(_NUMBER, [head.seq, nonce, _BATCH])
+            cursor.execute(_NUMBER, [head.seq, nonce, BATCH])
             count = cursor.rowcount
         if count == 0:
             return Batch()

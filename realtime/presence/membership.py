@@ -7,8 +7,8 @@ A `Snapshot` and the events of a higher version are the members, exactly.
 That a user is signed in, by some connection, is kept in the same way, as if it was a channel of the
 user's own; but only workers are told, by an event on their control channel.
 
-What workers want is done in batches, by ``bookkeeping/roster.py``. A transaction locks the rows of its
-channels, in the order of their names, before it looks at anything else.
+What workers want is done in batches, by ``bookkeeping/roster.py``. A transaction locks the rows of
+its channels, in the order of their names, before it looks at anything else.
 """
 
 import json

@@ -26,8 +26,8 @@ def settle() -> None:
     never is; but what it has written it can see. All of this kit does so by itself; call it before
     a request whose answer's position counts.
     """
-    while log.sequence().events:
-        pass
+    while log.waits():
+        log.sequence()
     alias = log.database()
     if connections[alias].vendor == "postgresql" and connections[alias].in_atomic_block:
         # The sequencer's limit is for a transaction of its own; a test may take its time.

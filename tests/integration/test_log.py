@@ -75,7 +75,7 @@ def test_nothing_is_readable_before_it_has_a_number(postgres_log):
 
 @pytest.mark.django_db
 def test_a_long_wait_is_numbered_in_batches(postgres_log, monkeypatch):
-    monkeypatch.setattr("realtime.log.writing._BATCH", 2)
+    monkeypatch.setattr("realtime.log.writing.BATCH", 2)
     start = log.head()
     append(*"12345")
     assert [numbers(log.sequence(), start) for _ in range(4)] == [[1, 2], [3, 4], [5], []]

@@ -5,11 +5,14 @@ import asyncio
 import pytest
 
 from realtime import fanout
+from realtime.bookkeeping.attendance import Attendee
 from realtime.events import Batch, Event, EventId
+from realtime.eventstream import MemberStream
 from realtime.fanout import FanOut
 from realtime.hub import Hub
 from realtime.longpoll import Poll
-from realtime.subscriber import Subscription
+from realtime.presence.members import Snapshot
+from realtime.subscriber import Subscription, for_all
 from realtime.websockets.sockets import Socket, SocketWire
 from realtime.wire import Flusher
 from tests.unit.test_wire import Transport, stream, turns
@@ -265,4 +268,31 @@ def test_a_poll_is_not_answered_by_what_is_in_no_log(run):
         assert len(poll.frames) == 1
         assert len(site.transports[0].writes) == 2
 
+    run(main())
+
+
+NOT_FOR_ALL = {
+    "excludes": event(1, exclude="1.1"),
+    "in no log": Event("a", "client-typing", "0"),
+    "of members": Event("presence-a", "x", "1", id=at(1)),
+}
+
+
+@pytest.mark.parametrize("told", NOT_FOR_ALL.values(), ids=NOT_FOR_ALL)
+def test_what_somebody_may_have_no_use_for_is_not_for_all(told):
+    assert not for_all(told)
+
+
+def test_who_is_choosy_wants_what_is_for_all(run):
+    async def main():
+        socket = Socket(limit=1000, socket_id="1.1")
+        socket.versions["presence-a"] = 9
+        attending = MemberStream(attendee=Attendee("1", None))
+        attending.expect("presence-a")
+        attending.show("presence-a", Snapshot(9, {}))
+        for one in (socket, attending, Poll()):
+            assert one.is_choosy
+            assert one.wants(event(1))
+
+    assert for_all(event(1))
     run(main())
