@@ -13,7 +13,7 @@ def main() -> None:
     from django.conf import settings  # noqa: PLC0415
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
     from django.core.management import execute_from_command_line  # noqa: PLC0415
-    from django.db import OperationalError, ProgrammingError  # noqa: PLC0415
+    from django.db import OperationalError, ProgrammingError, connection  # noqa: PLC0415
 
     try:
         # A command has no use for a pool, whose errors don't say why there is no connection.
@@ -25,24 +25,13 @@ def main() -> None:
     except (OperationalError, ProgrammingError) as error:
         if "--traceback" in sys.argv:
             raise
-        if lack := _lack():
+        from realtime import unmigrated  # noqa: PLC0415
+
+        if lack := unmigrated.told(connection):
             sys.exit(lack)
         if isinstance(error, ProgrammingError):
             raise
         sys.exit(f"The database can't be used: {' '.join(str(error).split())}")
-
-
-def _lack() -> str:
-    """What a database that can be asked lacks, and what to do about that."""
-    from django.db import DatabaseError, connection  # noqa: PLC0415
-
-    from realtime import unmigrated  # noqa: PLC0415
-
-    try:
-        lack = unmigrated.lack(connection)
-    except DatabaseError:
-        return ""
-    return f"{lack} {unmigrated.ADVICE}" if lack else ""
 
 
 if __name__ == "__main__":

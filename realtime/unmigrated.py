@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import DatabaseError, InterfaceError
 from django.db.migrations.executor import MigrationExecutor
 
 from realtime.plain import counted
@@ -17,3 +18,12 @@ def lack(connection: Any) -> str:
     if not plan:
         return ""
     return f"The database lacks {counted(len(plan), 'migration')}, from {plan[0][0]} on."
+
+
+def told(connection: Any) -> str:
+    """What a database lacks, and what to do about it; empty if nothing, or if it can't be asked."""
+    try:
+        lacking = lack(connection)
+    except (DatabaseError, InterfaceError):
+        return ""
+    return f"{lacking} {ADVICE}" if lacking else ""

@@ -138,6 +138,20 @@ def test_axe_finds_nothing_on_a_phones_first_page(visit: Visit) -> None:
 
 @needs_axe
 @pytest.mark.parametrize("kind", ["desktop", "dark-phone"])
+def test_axe_finds_nothing_where_there_is_no_list_yet(
+    visit: Visit, server: Server, kind: str
+) -> None:
+    made = "from django.contrib.auth.models import User as U; U.objects.create_user"
+    server.shell(f"{made}('new-{kind}', password='realtime')")
+    newcomer = visit(f"new-{kind}", bypass_csp=True, **KINDS[kind])
+    expect(newcomer.page.locator("#lists-notice")).to_contain_text("No lists yet")
+    # Playwright takes an `h2` for one of level 2, whatever it says of itself.
+    expect(newcomer.page.locator("h1, [aria-level='1']")).to_have_count(1)
+    assert violations(newcomer.page) == []
+
+
+@needs_axe
+@pytest.mark.parametrize("kind", ["desktop", "dark-phone"])
 def test_axe_finds_nothing_in_the_browsable_api(
     visit: Visit, make_list: MakeList, api: httpx.Client, kind: str
 ) -> None:

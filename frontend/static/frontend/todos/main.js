@@ -91,11 +91,12 @@ class Page {
     this.#nameParts();
   }
 
-  /** On a phone, the lists are all there is on the first page. */
+  /** The page is about the lists while none of them is open; on a phone, they are all there is. */
   #nameParts() {
-    const alone = this.#app.dataset.view === "lists" && !this.#wide.matches;
+    const unopened = this.#app.dataset.view === "lists";
+    const alone = unopened && !this.#wide.matches;
     document.querySelector(".sidebar").role = alone ? "main" : "complementary";
-    document.getElementById("lists-title").ariaLevel = alone ? "1" : null;
+    document.getElementById("lists-title").ariaLevel = unopened ? "1" : null;
   }
 
   #listsChanged() {
