@@ -5,17 +5,23 @@ and querysets are given a class that publishes bulk writes; and a save outside o
 one of its own, since Django would commit the row before the log's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from realtime.database.chunks import chunked
 from realtime.exceptions import UncoveredWrite
-from realtime.publishing.watch import Targets, Watch, followers, merge, stored_targets, targets
+from realtime.publishing.conflicts import Conflicts
+from realtime.publishing.watch import Targets, Watch, followers, key, merge, stored_targets, targets
+
+_INSERTED = "_realtime_inserted"
+
+_TRIES = 3
+"""Times that what conflicts with an object may have gone when it is looked for."""
 
 
 class CoveredQuerySet(QuerySet[Any]):
@@ -29,9 +35,7 @@ class CoveredQuerySet(QuerySet[Any]):
         with transaction.atomic(using=self.db, savepoint=False):
             pks = list(dict.fromkeys(self.order_by().values_list("pk", flat=True)))
             watch = Watch(self.db)
-            affected = stored_targets(self.model, pks, self.db)
-            _add_new_parents(affected, self.model, kwargs)
-            watch.look(affected)
+            affected = watch.look_at_rows({self.model: pks}, also=_new_parents(self.model, kwargs))
             # Only the rows looked at: others may have come to match in the meantime.
             count = sum(
                 super(CoveredQuerySet, self.filter(pk__in=chunk)).update(**kwargs)
@@ -57,21 +61,22 @@ class CoveredQuerySet(QuerySet[Any]):
         with transaction.atomic(using=self.db, savepoint=False):
             watch = Watch(self.db)
             wanted = targets(self.model, objs)
-            watch.look(wanted)
-            if ignore_conflicts:
-                written = self._insert_each(objs, batch_size)
-            elif update_conflicts:
-                existing = self._conflicting(objs, unique_fields)
-                watch.look(existing)
-                super().bulk_create(
-                    objs,
+            watch.look(wanted, inserted=self.model)
+            if update_conflicts:
+                update = partial(
+                    super().bulk_create,
                     batch_size=batch_size,
                     update_conflicts=True,
                     update_fields=update_fields,
                     unique_fields=unique_fields,
                 )
-                watch.publish(merge(existing, self._conflicting(objs, unique_fields)))
+                conflicts = Conflicts(self.model, unique_fields, self.db)
+                there = self._insert_or_update(objs, watch, conflicts, update)
+                now = stored_targets(self.model, conflicts.rows(objs), self.db)
+                watch.publish(merge(wanted, there, now))
                 return objs
+            if ignore_conflicts:
+                written = [obj for obj in objs if self._insert_one(obj)]
             else:
                 written = super().bulk_create(objs, batch_size=batch_size)
             if any(obj.pk is None for obj in written):
@@ -79,53 +84,54 @@ class CoveredQuerySet(QuerySet[Any]):
             watch.publish(merge(wanted, targets(self.model, written)))
         return objs
 
-    bulk_create.alters_data = True  # type: ignore[attr-defined]
-
-    def _insert_each(self, objs: list[Any], batch_size: int | None) -> list[Any]:
-        """Inserts those objects that conflict with no row; with a bulk statement the database
-        would not tell which these are."""
-        written = []
-        for obj in objs:
-            try:
-                with transaction.atomic(using=self.db):
-                    super().bulk_create([obj], batch_size=batch_size)
-            except IntegrityError:
-                # Raises again unless a conflict was the reason.
-                super().bulk_create([obj], batch_size=batch_size, ignore_conflicts=True)
+    def _insert_or_update(
+        self, objs: list[Any], watch: Watch, conflicts: Conflicts, update: Callable[..., object]
+    ) -> Targets:
+        """Updates rows that were looked at, and inserts all else: one that somebody inserts at the
+        same moment would be taken for new. Answers what there was before."""
+        there = watch.look_at_rows({self.model: conflicts.rows(objs)})
+        old, new = conflicts.divide(objs)
+        update(old)
+        for obj in new:
+            for _ in range(_TRIES):
+                if self._insert_one(obj):
+                    watch.note_inserted(self.model, obj.pk)
+                    break
+                rows = conflicts.rows([obj])
+                there = merge(there, watch.look_again(self.model, rows))
+                # Between the two, it may have been deleted again.
+                if rows and conflicts.rows([obj]) == rows:
+                    update([obj])
+                    break
             else:
-                written.append(obj)
-        return written
+                update([obj])  # Says what it conflicts with, if not with these fields.
+        return there
 
-    def _conflicting(self, objs: list[Any], unique_fields: Sequence[str] | None) -> Targets:
-        """The targets of the rows that have the same unique fields as `objs`."""
-        if not unique_fields:
-            raise UncoveredWrite("update_conflicts needs unique_fields on a registered model.")
-        names = [self.model._meta.pk.name if name == "pk" else name for name in unique_fields]
-        columns = [self.model._meta.get_field(name).attname for name in names]
-        pks: list[Any] = []
-        for chunk in chunked(objs, 100):
-            same = Q()
-            for obj in chunk:
-                same |= Q(**{column: getattr(obj, column) for column in columns})
-            rows = self.model._base_manager.using(self.db).filter(same)
-            pks += rows.values_list("pk", flat=True)
-        return stored_targets(self.model, pks, self.db)
+    def _insert_one(self, obj: Any) -> bool:
+        """Inserts an object; False if it conflicts with a row. Of many at once, a database would
+        not tell which do."""
+        try:
+            with transaction.atomic(using=self.db):
+                super().bulk_create([obj])
+        except IntegrityError:
+            with transaction.atomic(using=self.db):
+                # Raises again unless a conflict was the reason.
+                super().bulk_create([obj], ignore_conflicts=True)
+                transaction.set_rollback(True, using=self.db)
+            return False
+        return True
 
 
-def _add_new_parents(affected: Targets, model: type[Model], update: dict[str, Any]) -> None:
-    """Adds the objects that an update makes rows of `model` point to."""
+def _new_parents(model: type[Model], update: dict[str, Any]) -> Targets:
+    """The objects that an update makes rows of `model` point to."""
+    found: Targets = {}
     for publisher, column in followers(model):
         for name, value in update.items():
-            if model._meta.get_field(name).attname != column:  # type: ignore[union-attr]
-                continue
-            if hasattr(value, "resolve_expression"):
-                raise UncoveredWrite(
-                    f"{model._meta.label}.{name} is set to an expression: which"
-                    f" {publisher.model._meta.label} it points to can't be known in advance."
-                )
-            pk = value.pk if isinstance(value, Model) else value
-            if pk is not None:
-                affected.setdefault(publisher, set()).add(pk)
+            if model._meta.get_field(name).attname == column:  # type: ignore[union-attr]
+                pk = value.pk if isinstance(value, Model) else value
+                if pk is not None:
+                    found.setdefault(publisher, set()).add(key(publisher.model, pk))
+    return found
 
 
 class CoveredManager:
@@ -167,10 +173,39 @@ def cover_saves(model: type[Model]) -> None:
     original = model.save_base
 
     @wraps(original)
-    def save_base(self: Model, *args: Any, using: str | None = None, **kwargs: Any) -> None:
+    def save_base(
+        self: Model,
+        raw: bool = False,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Any = None,
+    ) -> None:
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using, savepoint=False):
-            original(self, *args, using=using, **kwargs)  # type: ignore[misc]
+        outer = vars(self).get(_INSERTED)
+        vars(self)[_INSERTED] = not raw and not force_update and _inserts(self, force_insert)
+        try:
+            with transaction.atomic(using=using, savepoint=False):
+                original(self, raw, force_insert, force_update, using, update_fields)
+        finally:
+            # A receiver may save the same instance again before this save's second signal.
+            vars(self)[_INSERTED] = outer
+            if outer is None:
+                del vars(self)[_INSERTED]
 
     save_base.covered = True  # type: ignore[attr-defined]
     model.save_base = save_base  # type: ignore[method-assign]
+
+
+def is_inserted(instance: Model) -> bool:
+    """Whether the save that is going on inserts a row without first trying to update one."""
+    return bool(vars(instance).get(_INSERTED))
+
+
+def _inserts(instance: Model, force_insert: Any) -> bool:
+    # As Django decides it. Of several tables, the first may be updated all the same.
+    if instance._meta.parents:
+        return False
+    keys = instance._meta.pk_fields
+    defaults = all(key.has_default() or key.has_db_default() for key in keys)
+    return bool(force_insert) or (instance._state.adding and defaults)

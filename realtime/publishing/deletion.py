@@ -1,5 +1,6 @@
 """The watch over one deletion: everything that goes with it, and what it leaves changed behind."""
 
+from collections import defaultdict
 from typing import Any
 
 from django.db.models import Model
@@ -23,11 +24,14 @@ class Deletion:
         self._settled: set[tuple[type[Model], Any]] = set()
         collector = Collector(using=using, origin=origin)
         collector.collect([origin] if isinstance(origin, Model) else list(origin._chain()))
-        for model, instances in collector.data.items():
-            self._waiting[model] = targets(model, instances)
-            self._settled |= {(model, instance.pk) for instance in instances}
-        self._detached = _detached(collector, using)
-        self._watch.look(merge(self._detached, *self._waiting.values()))
+        doomed = {m: [one.pk for one in instances] for m, instances in collector.data.items()}
+        detached = _detached(collector)
+        self._watch.look_at_rows(doomed, detached)
+        for model, pks in doomed.items():
+            # What the instances in memory point to may be out of date.
+            self._waiting[model] = stored_targets(model, pks, using)
+            self._settled |= {(model, pk) for pk in pks}
+        self._detached = merge(*(stored_targets(m, pks, using) for m, pks in detached.items()))
 
     def begin(self, model: type[Model], instance: Model) -> bool:
         """Before a row is deleted; False if this deletion has begun with it already."""
@@ -62,11 +66,10 @@ class Deletion:
         return {publisher: pks - doomed.get(publisher, set()) for publisher, pks in wanted.items()}
 
 
-def _detached(collector: Collector, using: str) -> Targets:
-    """The objects whose foreign keys the deletion will set to something else."""
-    found: Targets = {}
+def _detached(collector: Collector) -> dict[type[Model], set[Any]]:
+    """The rows whose foreign keys the deletion will set to something else."""
+    found: dict[type[Model], set[Any]] = defaultdict(set)
     for (field, _value), parts in collector.field_updates.items():
         for rows in parts:
-            pks = [row.pk for row in rows]  # type: ignore[attr-defined]
-            found = merge(found, stored_targets(field.model, pks, using))
+            found[field.model].update(row.pk for row in rows)  # type: ignore[attr-defined]
     return found

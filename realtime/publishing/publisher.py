@@ -7,7 +7,7 @@ database in the writer's transaction, never from the instance in memory, which m
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import AlreadyRegistered, NotRegistered
 from realtime.names import check_name
+from realtime.publishing import keys
 
 _mutation: ContextVar[str | None] = ContextVar("mutation", default=None)
 
@@ -90,18 +91,24 @@ class ModelPublisher:
         """Where objects are read for their images; select and prefetch here what these need."""
         return self.model._base_manager.all()
 
-    def lock(self, pks: Iterable[Any], using: str) -> None:
-        """Waits until no other transaction is writing these objects, and holds them.
+    def lock(self, pks: Iterable[Any], using: str, *, inserts: bool = False) -> None:
+        """Waits until no other transaction is writing these objects, and holds them; `inserts` says
+        that those which don't exist are about to be inserted.
 
         Without it two transactions could each publish an image that lacks the other's change.
         """
-        features = connections[using].features
-        if not features.has_select_for_update:
+        if not connections[using].features.has_select_for_update:
             return
-        rows = self.model._base_manager.using(using).order_by("pk")
-        rows = rows.select_for_update(no_key=features.has_select_for_no_key_update)
         for chunk in chunked(ordered(pks)):
-            list(rows.filter(pk__in=chunk).values_list("pk"))
+            if missing := set(chunk) - self._lock_rows(chunk, using):
+                keys.hold(self.model, missing, using, inserts=inserts)
+                self._lock_rows(missing, using)
+
+    def _lock_rows(self, pks: Collection[Any], using: str) -> set[Any]:
+        """Locks the rows that there are of these keys."""
+        no_key = connections[using].features.has_select_for_no_key_update
+        rows = self.model._base_manager.using(using).select_for_update(no_key=no_key)
+        return set(rows.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
 
     def images(self, pks: Iterable[Any], using: str) -> dict[Any, Image]:
         """The images, as of now, of those objects that exist."""

@@ -10,10 +10,10 @@ from django.apps import apps
 from django.db.models import ForeignKey, ManyToManyField, Model, signals
 from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
 
-from realtime.publishing.coverage import cover_managers, cover_saves
+from realtime.publishing.coverage import cover_managers, cover_saves, is_inserted
 from realtime.publishing.deletion import Deletion
 from realtime.publishing.publisher import ModelPublisher, registry
-from realtime.publishing.watch import Targets, Watch, merge, stored_targets, targets
+from realtime.publishing.watch import Targets, Watch, key, merge, targets
 
 _WATCHES = "_realtime_watches"
 _DELETION = "_realtime_deletion"
@@ -82,8 +82,9 @@ def _pop(instance: Model) -> tuple[Watch, Targets]:
 def _before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     watch = Watch(using)
     stored = [] if instance._state.adding and instance.pk is None else [instance.pk]
-    wanted = merge(stored_targets(sender, stored, using), targets(sender, [instance]))
-    watch.look(wanted)
+    inserted = sender if is_inserted(instance) else None
+    new = targets(sender, [instance])
+    wanted = watch.look_at_rows({sender: stored}, also=new, inserted=inserted)
     _push(instance, watch, wanted)
 
 
@@ -120,7 +121,7 @@ def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]")
             watch.publish(wanted)
             return
         if not reverse:
-            pks = {instance.pk}
+            pks = {key(publisher.model, instance.pk)}
         elif pk_set is not None:
             pks = pk_set
         else:

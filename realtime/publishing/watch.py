@@ -1,10 +1,11 @@
 """The watch over a write: what objects were before it, and the events that tell the difference."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model
 
@@ -16,6 +17,9 @@ from realtime.publishing.publisher import Image, ModelPublisher, ordered, regist
 
 Targets = dict[ModelPublisher, set[Any]]
 """Primary keys of the objects that a write may change, by their publishers."""
+
+Rows = Mapping[type[Model], Collection[Any]]
+"""Primary keys of rows, by their models."""
 
 
 def followers(model: type[Model]) -> list[tuple[ModelPublisher, str]]:
@@ -42,7 +46,7 @@ def targets(model: type[Model], instances: Iterable[Model]) -> Targets:
             found[publisher].add(instance.pk)
         for publisher, column in followers(model):
             found[publisher].add(getattr(instance, column))
-    return _existing(found)
+    return _keyed(found)
 
 
 def stored_targets(model: type[Model], pks: Iterable[Any], using: str) -> Targets:
@@ -55,7 +59,7 @@ def stored_targets(model: type[Model], pks: Iterable[Any], using: str) -> Target
         rows = model._base_manager.using(using).values_list(column, flat=True)
         for chunk in chunked(pks):
             found[publisher].update(rows.filter(pk__in=chunk))
-    return _existing(found)
+    return _keyed(found)
 
 
 def merge(*parts: Targets) -> Targets:
@@ -67,8 +71,25 @@ def merge(*parts: Targets) -> Targets:
     return merged
 
 
-def _existing(found: Targets) -> Targets:
-    return {p: pks for p, keys in found.items() if (pks := {k for k in keys if k is not None})}
+def key(model: type[Model], written: Any) -> Any:
+    """A primary key as the database answers it, however somebody has written it down."""
+    if hasattr(written, "resolve_expression"):
+        raise UncoveredWrite(
+            f"A foreign key is set to an expression: which {model._meta.label} it points to can't"
+            " be known in advance."
+        )
+    try:
+        return model._meta.pk.to_python(written)
+    except ValidationError:
+        return written  # The database will refuse it in its own words.
+
+
+def _keyed(found: Targets) -> Targets:
+    return {
+        publisher: pks
+        for publisher, written in found.items()
+        if (pks := {key(publisher.model, pk) for pk in written if pk is not None})
+    }
 
 
 class Watch:
@@ -86,15 +107,49 @@ class Watch:
             )
         self._using = using
         self._before: dict[tuple[ModelPublisher, Any], Image | None] = {}
+        self._inserted: set[tuple[ModelPublisher, Any]] = set()
 
-    def look(self, wanted: Targets) -> None:
-        """Takes the images before the write, of those objects it has none of yet."""
+    def look(self, wanted: Targets, *, inserted: type[Model] | None = None) -> None:
+        """Takes the images before the write, of those objects it has none of yet. Of a model that
+        is `inserted`, rows that don't exist are about to be."""
         for publisher, pks in wanted.items():
             new = {pk for pk in pks if (publisher, pk) not in self._before}
-            publisher.lock(new, self._using)
+            inserts = inserted is not None and issubclass(inserted, publisher.model)
+            publisher.lock(new, self._using, inserts=inserts)
             images = publisher.images(new, self._using)
             for pk in new:
                 self._before[publisher, pk] = images.get(pk)
+
+    def look_at_rows(
+        self, *rows: Rows, also: Targets | None = None, inserted: type[Model] | None = None
+    ) -> Targets:
+        """As `look`, of the objects that show what the database has in these rows, and of others;
+        answers which these are."""
+        # What a row points to may change while the lock of what it pointed to is waited for.
+        while True:
+            stored = [
+                stored_targets(model, pks, self._using)
+                for part in rows
+                for model, pks in part.items()
+            ]
+            wanted = merge(also or {}, *stored)
+            if all((p, pk) in self._before for p, pks in wanted.items() for pk in pks):
+                return wanted
+            self.look(wanted, inserted=inserted)
+
+    def note_inserted(self, model: type[Model], pk: Any) -> None:
+        """A row was inserted under a key that was not known before."""
+        for publisher in publishers(model):
+            known = publisher, key(publisher.model, pk)
+            self._before.setdefault(known, None)
+            self._inserted.add(known)
+
+    def look_again(self, model: type[Model], pks: Collection[Any]) -> Targets:
+        """As `look_at_rows`, of rows that somebody else has inserted after one had looked."""
+        for known in {(p, key(p.model, pk)) for p in publishers(model) for pk in pks}:
+            if known not in self._inserted:
+                self._before.pop(known, None)
+        return self.look_at_rows({model: pks})
 
     def publish(self, wanted: Targets) -> None:
         """Appends to the log what has changed since `look`, or since the last `publish`."""

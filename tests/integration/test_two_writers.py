@@ -1,0 +1,182 @@
+"""Two who write the same row at the same moment are told of one after the other.
+
+On PostgreSQL: on SQLite, there is only one writer at a time.
+"""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import OperationalError, connection, connections, transaction
+from django.db.transaction import TransactionManagementError
+
+from realtime.publishing import keys
+from realtime.publishing.publisher import registry
+from tests.integration.conftest import Journal
+from tests.ports import DEADLINE, wait_until
+from todos.models import Membership, TodoItem, TodoList
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOST = keys.MOST
+
+
+@pytest.fixture
+def users(postgres_log, django_user_model):
+    return [django_user_model.objects.get_or_create(username=name)[0] for name in ("alice", "bob")]
+
+
+@pytest.fixture
+def lists(users):
+    return [TodoList.objects.create(name=name, owner=users[0]) for name in "123"]
+
+
+@pytest.fixture
+def gone(lists):
+    """An item that was deleted, as two have it who don't know that yet."""
+    item = TodoItem.objects.create(todo_list=lists[0], text="Bread")
+    both = [TodoItem.objects.get(pk=item.pk) for _ in range(2)]
+    item.delete()
+    for one, text in zip(both, "AB", strict=True):
+        one.text = text
+    return both
+
+
+@pytest.fixture(params=itertools.product([MOST, 0], repeat=2), ids=str)
+def most(request):
+    """How many keys each of the two may lock one by one."""
+    return request.param
+
+
+def upsert(item):
+    TodoItem.objects.bulk_create(
+        [item], update_conflicts=True, unique_fields=["id"], update_fields=["text"]
+    )
+
+
+def anew(item):
+    """The same key and text, by somebody who has never seen the row."""
+    return TodoItem(pk=item.pk, todo_list_id=item.todo_list_id, text=item.text, position=1)
+
+
+def together(first, second, most=(MOST, MOST)):
+    """`first` in a transaction that is committed once `second` waits for it, or is done."""
+
+    def run():
+        try:
+            second()
+        finally:
+            connections.close_all()
+
+    def waits():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return going.done() or cursor.fetchone()[0]
+
+    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+        with transaction.atomic():
+            patch.setattr(keys, "MOST", most[0])
+            first()
+            patch.setattr(keys, "MOST", most[1])
+            going = pool.submit(run)
+            wait_until(waits, "the second to wait for the first")
+        going.result(DEADLINE)
+
+
+FIRST = {
+    "saved": lambda item: item.save(),
+    "saved anew": lambda item: anew(item).save(),
+    "inserted": lambda item: anew(item).save(force_insert=True),
+    "inserted in bulk": lambda item: TodoItem.objects.bulk_create([anew(item)]),
+    "upserted": lambda item: upsert(anew(item)),
+}
+SECOND = {
+    "saved": lambda item: item.save(),
+    "saved anew": lambda item: anew(item).save(),
+    "upserted": lambda item: upsert(anew(item)),
+}
+
+
+@pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
+@pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
+def test_a_row_that_appears_under_a_missing_key_is_not_taken_for_ones_own(
+    gone, first, second, most
+):
+    journal = Journal()
+    together(lambda: first(gone[0]), lambda: second(gone[1]), most)
+    told = [(kind, data["text"]) for kind, _, data in journal.told()]
+    assert told == [("todo-item.created", "A"), ("todo-item.updated", "B")]
+
+
+def test_a_row_that_appears_is_told_to_be_deleted(gone, most):
+    journal = Journal()
+    together(gone[0].save, gone[1].delete, most)
+    assert [kind for kind, _, _ in journal.told()] == ["todo-item.created", "todo-item.deleted"]
+
+
+def test_a_row_that_appears_is_locked(gone):
+    refused = []
+
+    def lock():
+        rows = TodoItem.objects.select_for_update(nowait=True)
+        with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+            registry.get(TodoItem).lock([gone[0].pk], "default")
+            refused.append(pool.submit(rows.get, pk=gone[0].pk).exception(DEADLINE))
+            pool.submit(connections.close_all).result(DEADLINE)
+
+    together(gone[0].save, lock)
+    assert isinstance(refused[0], OperationalError | TransactionManagementError)
+
+
+@pytest.mark.parametrize("first", [MOST, 0])
+def test_who_only_inserts_waits_for_nobody_else_who_does(gone, monkeypatch, first):
+    one = anew(gone[0])
+    other = TodoItem(pk=one.pk + 10**6, todo_list_id=one.todo_list_id, text="other", position=1)
+    journal = Journal()
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(keys, "MOST", first)
+        one.save(force_insert=True)
+        monkeypatch.setattr(keys, "MOST", MOST)
+        pool.submit(other.save, force_insert=True).result(DEADLINE)
+        pool.submit(connections.close_all).result(DEADLINE)
+    assert sorted(data["text"] for _, _, data in journal.told()) == ["A", "other"]
+
+
+def test_an_upsert_by_other_fields_finds_what_was_inserted_meanwhile(users, lists):
+    def share():
+        Membership.objects.bulk_create(
+            [Membership(todo_list=lists[0], user=users[1])],
+            update_conflicts=True,
+            unique_fields=["todo_list", "user"],
+            update_fields=["user"],
+        )
+
+    journal = Journal()
+    together(share, share)
+    entered = [kind for kind, _, _ in journal.told() if kind == "todo-list.entered"]
+    assert len(entered) == 1
+
+
+MOVED = {
+    "moved": lambda one, lists: Membership.objects.filter(pk=one.pk).update(todo_list=lists[2]),
+    "deleted": lambda one, lists: one.delete(),
+    "deleted in bulk": lambda one, lists: Membership.objects.filter(pk=one.pk).delete(),
+}
+
+
+@pytest.mark.parametrize("second", MOVED.values(), ids=MOVED)
+def test_who_waited_for_a_row_takes_it_from_where_it_has_got_to(users, lists, second):
+    bob = users[1]
+    one = Membership.objects.create(todo_list=lists[0], user=bob)
+    journal = Journal()
+    together(
+        lambda: Membership.objects.filter(pk=one.pk).update(todo_list=lists[1]),
+        lambda: second(one, lists),
+    )
+    channel = f"private-user.{bob.pk}"
+    left = [
+        data["id"]
+        for kind, name, data in journal.told()
+        if (kind, name) == ("todo-list.left", channel)
+    ]
+    assert left == [lists[0].pk, lists[1].pk]
