@@ -7,6 +7,7 @@ the watch over the write is kept on these, so that a write which fails leaves no
 from typing import Any
 
 from django.apps import apps
+from django.db import connections
 from django.db.models import ForeignKey, ManyToManyField, Model, signals
 from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
 
@@ -125,6 +126,7 @@ def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]")
         elif pk_set is not None:
             pks = pk_set
         else:
+            _seal(instance, using)
             related = publisher.model._base_manager.using(using).filter(**{field.name: instance})
             pks = set(related.values_list("pk", flat=True))
         watch = Watch(using)
@@ -132,3 +134,11 @@ def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]")
         _push(instance, watch, {publisher: pks})
 
     return receive
+
+
+def _seal(instance: Model, using: str) -> None:
+    """From here on, nobody relates anything to a row: what all is about to be cleared would go
+    unseen. Whoever inserts a reference to it has to lock it, too."""
+    if connections[using].features.has_select_for_update:
+        rows = type(instance)._base_manager.using(using).select_for_update()
+        list(rows.filter(pk=instance.pk).values_list("pk"))

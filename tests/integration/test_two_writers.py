@@ -7,10 +7,14 @@ import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.db import OperationalError, connection, connections, transaction
+from django.db.models.signals import m2m_changed
+from rest_framework import serializers
 
 from realtime.publishing import keys
-from realtime.publishing.publisher import registry
+from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.signals import _many_to_many
 from tests.integration.conftest import Journal
 from tests.ports import DEADLINE, wait_until
 from todos.models import Membership, TodoItem, TodoList
@@ -59,7 +63,8 @@ def anew(item):
 
 
 def together(first, second, most=(MOST, MOST)):
-    """`first` in a transaction that is committed once `second` waits for it, or is done."""
+    """`first` in a transaction that is committed once `second` waits for it, or is done; answers
+    whether it was done."""
 
     def run():
         try:
@@ -79,7 +84,9 @@ def together(first, second, most=(MOST, MOST)):
             patch.setattr(keys, "MOST", most[1])
             going = pool.submit(run)
             wait_until(waits, "the second to wait for the first")
+            was_done = going.done()
         going.result(DEADLINE)
+    return was_done
 
 
 FIRST = {
@@ -182,3 +189,36 @@ def test_who_waited_for_a_row_takes_it_from_where_it_has_got_to(users, lists, se
         if (kind, name) == ("todo-list.left", channel)
     ]
     assert left == [lists[0].pk, lists[1].pk]
+
+
+@pytest.fixture
+def groups(users):
+    """A relation without a model of its own, as publishers of users would watch it."""
+
+    class Serializer(serializers.ModelSerializer):
+        class Meta:
+            model = User
+            fields = ("id", "groups")
+
+    class Publisher(ModelPublisher):
+        serializer_class = Serializer
+
+        def channels(self, obj):
+            return [f"private-user.{obj.pk}"]
+
+    through = User.groups.through
+    receive = _many_to_many(Publisher(User), User._meta.get_field("groups"))
+    m2m_changed.connect(receive, sender=through, weak=False)
+    yield [Group.objects.get_or_create(name=name)[0] for name in "ab"]
+    m2m_changed.disconnect(receive, sender=through)
+
+
+def test_nobody_adds_to_a_relation_between_who_clears_it_and_the_end(users, groups):
+    alice, bob = users
+    alice.groups.set(groups)
+    bob.groups.clear()
+    journal = Journal()
+    # References are checked when they are committed.
+    assert not together(groups[0].user_set.clear, lambda: bob.groups.add(groups[0]))
+    told = [(data["id"], data["groups"]) for _, _, data in journal.told()]
+    assert told == [(alice.pk, [groups[1].pk]), (bob.pk, [groups[0].pk])]
