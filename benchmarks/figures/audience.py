@@ -13,6 +13,8 @@ LEAST = 0.99
 """Share of the streams that must have been opened."""
 SETTLE = 2.0
 """Seconds after which what opening has left behind counts as done with."""
+PATIENCE = 60.0
+"""Seconds that all may take to get what was sent together."""
 
 
 @dataclass(slots=True)
@@ -62,9 +64,9 @@ def deliver(audience: Audience, rounds: int, together: int) -> Delivery:
     for number in range(1, rounds + 1):
         moment = time.monotonic()
         peer.publish_many(together)
-        last = load.wait(number * together * audience.streams, 300)
+        expected = number * together * audience.streams
+        last = load.wait(expected, PATIENCE)
         seconds += time.monotonic() - moment
-    expected = rounds * together * audience.streams
-    if last.events < expected:
-        raise RuntimeError(f"{peer.name}: {last.events} deliveries, not {expected}")
+        if last.events < expected:
+            raise RuntimeError(f"after {PATIENCE:g} s, {last.events} deliveries, not {expected}")
     return Delivery(last.events, last.bytes, seconds, clock.seconds(), last.cpu - client)
