@@ -10,8 +10,8 @@ from benchmarks.data import Column, Figure, Goal, Plot, Row
 from benchmarks.figures import Scale
 from benchmarks.load import Load
 from benchmarks.peers.base import Peer
-from benchmarks.peers.ours import WithWorkers
 from benchmarks.peers.plain import Plain
+from benchmarks.peers.production import InProduction
 
 STREAMS = 50_000
 PROCESSES = 4
@@ -25,7 +25,7 @@ def measure(scale: Scale) -> list[Figure]:
     """This server and plain C in turn."""
     rows = [Row(OURS), Row(PLAIN)]
     for _ in range(scale.rounds):
-        with WithWorkers(PROCESSES, USERS, REALTIME_MAX_STREAMS_PER_USER="200") as ours:
+        with InProduction(PROCESSES, USERS, REALTIME_MAX_STREAMS_PER_USER="200") as ours:
             rows[0].add(_measure([ours]))
         with ExitStack() as stack:
             rows[1].add(_measure([stack.enter_context(Plain()) for _ in range(PROCESSES)]))
@@ -35,7 +35,7 @@ def measure(scale: Scale) -> list[Figure]:
             f"{STREAMS:,} streams on one machine",
             f"{PROCESSES} processes serve and {PROCESSES} are clients; {EVENTS} events of 150 bytes"
             " to all of them, one after the other: from before an event is sent until the last"
-            f" stream has it. {USERS:,} users; the workers hear of each other's events by Redis.",
+            f" stream has it. {USERS:,} users; PostgreSQL and Redis, whose CPU and memory count.",
             "python -m benchmarks crowd",
             [
                 Column("seconds", "s until all have it", 2),
