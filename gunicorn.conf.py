@@ -37,6 +37,9 @@ graceful_timeout = 4
 # A worker whose event loop gives no sign of life for so long is replaced. Sooner than writers lose
 # patience with SQLite's lock (20 s), which a worker that stands still may be holding.
 timeout = 15
+# The sign of life is a change of a file. On a disk that is busy, that could take longer.
+if os.access(memory := "/dev/shm", os.W_OK):  # noqa: S108 - the file's name is random
+    worker_tmp_dir = memory
 keepalive = 5
 backlog = 4096
 

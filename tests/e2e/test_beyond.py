@@ -207,6 +207,6 @@ print([person.as_dict() for person in people], members)
 
 
 def test_the_functions_do_what_the_document_says(project):
-    (called,) = [code for code in blocks(DOCUMENT, "python") if "editing.begin" in code]
+    (called,) = [code for code in blocks(DOCUMENT, "python") if "marks.begin" in code]
     printed = project.manage("shell", "-v0", "-c", AROUND.format(called=called))
     assert printed.strip() == "[{'id': '1', 'info': {'name': 'alice'}}] {}"
