@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import Model, QuerySet
+from django.db.models.expressions import DatabaseDefault
 
 from realtime.database.chunks import chunked
 from realtime.exceptions import UncoveredWrite
@@ -19,6 +20,9 @@ from realtime.publishing.conflicts import Conflicts
 from realtime.publishing.watch import Targets, Watch, followers, key, merge, stored_targets, targets
 
 _INSERTED = "_realtime_inserted"
+
+_UPDATED_AT_ONCE = 30_000
+"""Rows updated by one statement: which rows of a second one match would depend on the first."""
 
 _TRIES = 3
 """Times that what conflicts with an object may have gone when it is looked for."""
@@ -39,7 +43,7 @@ class CoveredQuerySet(QuerySet[Any]):
             # Only the rows looked at: others may have come to match in the meantime.
             count = sum(
                 super(CoveredQuerySet, self.filter(pk__in=chunk)).update(**kwargs)
-                for chunk in chunked(pks)
+                for chunk in chunked(pks, _UPDATED_AT_ONCE)
             )
             watch.publish(affected)
         return count
@@ -76,12 +80,15 @@ class CoveredQuerySet(QuerySet[Any]):
                 watch.publish(merge(wanted, there, now))
                 return objs
             if ignore_conflicts:
-                written = [obj for obj in objs if self._insert_one(obj)]
+                written = objs
+                if not self._insert_all(objs):
+                    written = [obj for obj in objs if self._insert_one(obj)]
             else:
                 written = super().bulk_create(objs, batch_size=batch_size)
-            if any(obj.pk is None for obj in written):
+            if any(obj.pk is None or isinstance(obj.pk, DatabaseDefault) for obj in written):
                 raise UncoveredWrite("This database does not tell which rows it has inserted.")
-            watch.publish(merge(wanted, targets(self.model, written)))
+            # What was not written is perhaps somebody else's, and new since one had looked.
+            watch.publish(targets(self.model, written))
         return objs
 
     def _insert_or_update(
@@ -92,6 +99,10 @@ class CoveredQuerySet(QuerySet[Any]):
         there = watch.look_at_rows({self.model: conflicts.rows(objs)})
         old, new = conflicts.divide(objs)
         update(old)
+        if self._insert_all(new):
+            for obj in new:
+                watch.note_inserted(self.model, obj.pk)
+            return there
         for obj in new:
             for _ in range(_TRIES):
                 if self._insert_one(obj):
@@ -106,6 +117,15 @@ class CoveredQuerySet(QuerySet[Any]):
             else:
                 update([obj])  # Says what it conflicts with, if not with these fields.
         return there
+
+    def _insert_all(self, objs: list[Any]) -> bool:
+        """Inserts objects, if none of them conflicts with anything."""
+        try:
+            with transaction.atomic(using=self.db):
+                super().bulk_create(objs)
+        except IntegrityError:
+            return False
+        return True
 
     def _insert_one(self, obj: Any) -> bool:
         """Inserts an object; False if it conflicts with a row. Of many at once, a database would
@@ -164,6 +184,10 @@ def cover_managers(model: type[Model]) -> None:
         if not isinstance(manager, CoveredManager):
             manager.__class__ = _covered(type(manager), CoveredManager)  # type: ignore[arg-type]
     model._meta._expire_cache()  # type: ignore[attr-defined]
+    # Related managers' add() and set() write by this one, which is among no model's managers.
+    base = model._meta.base_manager
+    if not isinstance(base, CoveredManager):
+        base.__class__ = _covered(type(base), CoveredManager)  # type: ignore[arg-type]
 
 
 def cover_saves(model: type[Model]) -> None:

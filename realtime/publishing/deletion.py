@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.deletion import Collector
 
+from realtime.publishing.coverage import CoveredQuerySet
 from realtime.publishing.watch import Targets, Watch, merge, stored_targets, targets
 
 
@@ -24,6 +25,7 @@ class Deletion:
         self._settled: set[tuple[type[Model], Any]] = set()
         collector = Collector(using=using, origin=origin)
         collector.collect([origin] if isinstance(origin, Model) else list(origin._chain()))
+        collector.sort()  # What points to others first, as Django will delete it.
         doomed = {m: [one.pk for one in instances] for m, instances in collector.data.items()}
         detached = _detached(collector)
         self._watch.look_at_rows(doomed, detached)
@@ -71,5 +73,7 @@ def _detached(collector: Collector) -> dict[type[Model], set[Any]]:
     found: dict[type[Model], set[Any]] = defaultdict(set)
     for (field, _value), parts in collector.field_updates.items():
         for rows in parts:
+            if isinstance(rows, CoveredQuerySet) and rows._result_cache is None:
+                continue  # Django calls its update(), which publishes.
             found[field.model].update(row.pk for row in rows)  # type: ignore[attr-defined]
     return found

@@ -74,6 +74,10 @@ class ModelPublisher:
         self.name = self.name or kebab(model.__name__)  # type: ignore[misc]
         self._serializers = threading.local()
 
+    def __reduce__(self) -> Any:
+        # An instance that is being saved, and may be copied meanwhile, has a watch about it.
+        return _registered, (self.model,)
+
     @property
     def _serializer(self) -> BaseSerializer[Any]:
         # As for the items of a list, it is made once and told each object: its fields are most of
@@ -102,7 +106,7 @@ class ModelPublisher:
         for chunk in chunked(ordered(pks)):
             if missing := set(chunk) - self._lock_rows(chunk, using):
                 keys.hold(self.model, missing, using, inserts=inserts)
-                self._lock_rows(missing, using)
+                self._lock_rows(ordered(missing), using)
 
     def _lock_rows(self, pks: Collection[Any], using: str) -> set[Any]:
         """Locks the rows that there are of these keys."""
@@ -203,6 +207,10 @@ class Registry:
 
 
 registry = Registry()
+
+
+def _registered(model: type[Model]) -> ModelPublisher:
+    return registry.get(model)
 
 
 def register(

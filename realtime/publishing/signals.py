@@ -4,12 +4,14 @@ Django sends a write's two signals with the same instance, and a deletion's with
 the watch over the write is kept on these, so that a write which fails leaves nothing behind.
 """
 
+import weakref
 from typing import Any
 
 from django.apps import apps
 from django.db import connections
 from django.db.models import ForeignKey, ManyToManyField, Model, signals
 from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
+from django.db.models.expressions import DatabaseDefault
 
 from realtime.publishing.coverage import cover_managers, cover_saves, is_inserted
 from realtime.publishing.deletion import Deletion
@@ -33,10 +35,19 @@ def connect() -> None:
         ):
             signal.connect(receiver, sender=model, dispatch_uid=f"realtime {model._meta.label}")
         for field in detaching_fields(model):
-            related: Any = field.related_model
-            uid = f"realtime {related._meta.label}"
-            signals.pre_delete.connect(_before_delete, sender=related, dispatch_uid=uid)
-            signals.post_delete.connect(_after_delete, sender=related, dispatch_uid=uid)
+            # A deletion by a proxy is sent as the proxy's.
+            for related in _with_proxies(field.related_model):
+                uid = f"realtime {related._meta.label}"
+                signals.pre_delete.connect(_before_delete, sender=related, dispatch_uid=uid)
+                signals.post_delete.connect(_after_delete, sender=related, dispatch_uid=uid)
+    for signal, receiver in (
+        (signals.post_save, _after_save),
+        (signals.post_delete, _after_delete),
+    ):
+        # Before the receivers of others, which may write the same objects again.
+        with signal.lock:
+            signal.receivers.sort(key=lambda entry: _is_other(entry[1], receiver))
+            signal.sender_receivers_cache.clear()
     for publisher in registry:
         for many in publisher.model._meta.many_to_many:
             through: Any = many.remote_field.through
@@ -47,6 +58,16 @@ def connect() -> None:
                     weak=False,
                     dispatch_uid=f"realtime {publisher.name} {many.name}",
                 )
+
+
+def _is_other(entry: Any, receiver: Any) -> bool:
+    found = entry() if isinstance(entry, weakref.ref) else entry
+    return found is not receiver
+
+
+def _with_proxies(model: Any) -> list[type[Model]]:
+    concrete = model._meta.concrete_model
+    return [one for one in apps.get_models() if one._meta.concrete_model is concrete]
 
 
 def watched_models() -> list[type[Model]]:
@@ -82,7 +103,8 @@ def _pop(instance: Model) -> tuple[Watch, Targets]:
 
 def _before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     watch = Watch(using)
-    stored = [] if instance._state.adding and instance.pk is None else [instance.pk]
+    unknown = instance.pk is None or isinstance(instance.pk, DatabaseDefault)
+    stored = [] if unknown else [instance.pk]
     inserted = sender if is_inserted(instance) else None
     new = targets(sender, [instance])
     wanted = watch.look_at_rows({sender: stored}, also=new, inserted=inserted)

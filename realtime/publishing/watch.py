@@ -6,13 +6,15 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import Model
+from django.db.models.expressions import DatabaseDefault
 
 from realtime import log, meters, sequencer
 from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
+from realtime.publishing import keys
 from realtime.publishing.publisher import Image, ModelPublisher, ordered, registry
 
 Targets = dict[ModelPublisher, set[Any]]
@@ -43,7 +45,8 @@ def targets(model: type[Model], instances: Iterable[Model]) -> Targets:
     found: Targets = defaultdict(set)
     for instance in instances:
         for publisher in publishers(model):
-            found[publisher].add(instance.pk)
+            if not isinstance(instance.pk, DatabaseDefault):  # Known only once it is inserted.
+                found[publisher].add(instance.pk)
         for publisher, column in followers(model):
             found[publisher].add(getattr(instance, column))
     return _keyed(found)
@@ -79,6 +82,9 @@ def key(model: type[Model], written: Any) -> Any:
             " be known in advance."
         )
     try:
+        if isinstance(written, tuple):
+            parts = zip(model._meta.pk_fields, written, strict=True)
+            return tuple(field.to_python(part) for field, part in parts)
         return model._meta.pk.to_python(written)
     except ValidationError:
         return written  # The database will refuse it in its own words.
@@ -90,6 +96,20 @@ def _keyed(found: Targets) -> Targets:
         for publisher, written in found.items()
         if (pks := {key(publisher.model, pk) for pk in written if pk is not None})
     }
+
+
+def _lock_followed(model: type[Model], pks: Collection[Any], using: str, *, inserts: bool) -> None:
+    """Locks rows of a model that somebody follows, or their keys where there are none."""
+    features = connections[using].features
+    if not features.has_select_for_update:
+        return
+    rows = model._base_manager.using(using)
+    rows = rows.select_for_update(no_key=features.has_select_for_no_key_update).order_by("pk")
+    for chunk in chunked(ordered(key(model, pk) for pk in pks if pk is not None)):
+        found = set(rows.filter(pk__in=chunk).values_list("pk", flat=True))
+        if missing := set(chunk) - found:
+            keys.hold(model, missing, using, inserts=inserts)
+            list(rows.filter(pk__in=ordered(missing)).values_list("pk"))
 
 
 class Watch:
@@ -125,6 +145,11 @@ class Watch:
     ) -> Targets:
         """As `look`, of the objects that show what the database has in these rows, and of others;
         answers which these are."""
+        # Followed rows before what they point to, as Django's own locks and deletions go.
+        for part in rows:
+            for model, pks in part.items():
+                if followers(model) and not publishers(model):
+                    _lock_followed(model, pks, self._using, inserts=inserted is not None)
         # What a row points to may change while the lock of what it pointed to is waited for.
         while True:
             stored = [

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import router
-from django.db.models import CheckConstraint, Field, Model, Q
+from django.db.models import CheckConstraint, Field, Model, Q, UUIDField
 
 _ATTEMPTS = 1000
 """Sets of values that are tried out at most until all constraints are met."""
@@ -76,7 +76,8 @@ def _alternatives(field: "Field[Any, Any]") -> tuple[str, ...]:
     values = _VALUES.get(field.get_internal_type())
     if values is None:
         raise NoSample(f"{field.model._meta.label}.{field.name}")
-    if field.max_length:
+    # That of a UUID is of its 32 digits, not of the text that it is written as.
+    if field.max_length and not isinstance(field, UUIDField):
         return tuple(
             quoted(ast.literal_eval(value)[: field.max_length]) if value[0] == '"' else value
             for value in values

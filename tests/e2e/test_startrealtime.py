@@ -28,6 +28,7 @@ class LibraryBook(models.Model):
     reader_who_has_borrowed_it = models.ForeignKey(settings.AUTH_USER_MODEL, CASCADE, null=True)
     shelf = models.ForeignKey(Shelf, CASCADE)
     kind = models.CharField(max_length=1, choices=[("n", "novel"), ("p", "poems")])
+    print_run = models.UUIDField(unique=True)
     price = models.DecimalField(max_digits=6, decimal_places=2)
     bought_at = models.DateTimeField()
     lent_for = models.DurationField()

@@ -83,7 +83,7 @@ def test_tail_says_when_something_may_be_missing(written):
     (["realtime_trigger", "a", "pusher:x"], "belongs to the protocol"),
     (["realtime_trigger", "a", "x", "--ephemeral"], "no broker"),
     (["realtime_prune", "--max-age", "-1"], "can be negative"),
-    (["realtime_prune", "--max-age", "nan"], "can be negative"),
+    (["realtime_prune", "--max-age", "nan"], "a number of seconds"),
     (["realtime_prune", "--max-age", "1e300"], "more seconds"),
     (["realtime_doctor", "example.org"], "no address"),
     (["realtime_doctor", "http://x:99999"], "no address"),
@@ -93,6 +93,14 @@ def test_what_is_wrong_is_said_in_one_line(arguments, said):
     with pytest.raises(CommandError) as caught:
         run(*arguments)
     assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["realtime_prune", "realtime_doctor"])
+def test_a_wrong_setting_is_said_in_one_line(settings, command, capsys):
+    settings.REALTIME_LOG_MAX_AGE = settings.REALTIME_KEEP_ALIVE = "x"
+    with pytest.raises(CommandError) as caught:
+        run(command)
     assert "\n" not in str(caught.value)
 
 

@@ -1,10 +1,14 @@
 """A row is known by its key, however somebody has written that down, and as the database has it."""
 
+import copy
+import pickle
+
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, signals
 
 from realtime.exceptions import UncoveredWrite
+from realtime.publishing.signals import connect
 from realtime.publishing.watch import Watch
 from tests.integration.conftest import Journal
 from todos.models import Membership, TodoItem, TodoList
@@ -100,3 +104,67 @@ def test_a_row_that_was_inserted_is_new_although_somebody_looks_at_it(item, chan
     wanted = watch.look_at_rows({TodoItem: [item.pk]})
     watch.publish(wanted)
     assert journal.types() == [f"todo-item.created {channel}"]
+
+
+def test_what_is_added_to_a_list_leaves_the_one_it_was_on(item, channel, other):
+    journal = Journal()
+    other.items.add(item)
+    assert journal.types() == [
+        f"todo-item.left {channel}",
+        f"todo-item.entered private-todo-list.{other.pk}",
+    ]
+
+
+def test_what_an_update_matches_does_not_depend_on_what_it_has_updated(groceries):
+    texts = ["open", *["" for _ in range(600)]]
+    TodoItem.objects.bulk_create(
+        TodoItem(todo_list=groceries, text=text, position=n) for n, text in enumerate(texts)
+    )
+    journal = Journal()
+    rows = TodoItem.objects.filter(todo_list__items__text="open")
+    assert rows.update(text="done") == len(texts)
+    assert len(journal.read()) == len(texts)
+
+
+def test_a_receiver_that_saves_again_is_told_afterwards(groceries, monkeypatch):
+    """Such receivers are connected by ``models.py``, before anything of this package."""
+
+    def receive(instance, **kwargs):
+        if instance.text == "a":
+            instance.text = "b"
+            instance.save()
+
+    signals.post_save.connect(receive, sender=TodoItem)
+    signals.post_save.receivers.insert(0, signals.post_save.receivers.pop())
+    signals.post_save.sender_receivers_cache.clear()
+    connect()
+    journal = Journal()
+    try:
+        TodoItem.objects.create(todo_list=groceries, text="a")
+    finally:
+        signals.post_save.disconnect(receive, sender=TodoItem)
+    told = [(kind, data["text"]) for kind, _, data in journal.told()]
+    assert told == [("todo-item.created", "a"), ("todo-item.updated", "b")]
+
+
+def test_an_instance_can_be_copied_while_it_is_saved(item):
+    copies = []
+
+    def receive(instance, **kwargs):
+        copies.append(pickle.loads(pickle.dumps(copy.deepcopy(instance))))
+
+    signals.pre_save.connect(receive, sender=TodoItem)
+    try:
+        item.text = "Rye bread"
+        item.save()
+    finally:
+        signals.pre_save.disconnect(receive, sender=TodoItem)
+    assert copies == [item]
+
+
+def test_many_that_are_new_are_inserted_at_once(groceries, django_assert_max_num_queries):
+    items = [TodoItem(id=900 + n, todo_list=groceries, position=n) for n in range(100)]
+    with django_assert_max_num_queries(20):
+        TodoItem.objects.bulk_create(
+            items, update_conflicts=True, unique_fields=["id"], update_fields=["text"]
+        )

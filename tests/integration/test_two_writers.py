@@ -166,6 +166,17 @@ def test_an_upsert_by_other_fields_finds_what_was_inserted_meanwhile(users, list
     assert len(entered) == 1
 
 
+def test_a_row_that_one_did_not_insert_is_not_told_by_one(gone, most):
+    journal = Journal()
+    one, other = map(anew, gone)
+    together(
+        lambda: one.save(force_insert=True),
+        lambda: TodoItem.objects.bulk_create([other], ignore_conflicts=True),
+        most,
+    )
+    assert [(k, data["text"]) for k, _, data in journal.told()] == [("todo-item.created", "A")]
+
+
 MOVED = {
     "moved": lambda one, lists: Membership.objects.filter(pk=one.pk).update(todo_list=lists[2]),
     "deleted": lambda one, lists: one.delete(),

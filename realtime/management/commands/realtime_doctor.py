@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime.conf import settings
@@ -35,13 +36,13 @@ class Command(BaseCommand):
             "--patience",
             type=float,
             metavar="SECONDS",
-            default=settings.KEEP_ALIVE + _MORE,
-            help="how long to wait for a keep-alive on a quiet stream (default: %(default)g)",
+            help="how long to wait for a keep-alive on a quiet stream (default:"
+            f" REALTIME_KEEP_ALIVE and {_MORE:g} more)",
         )
 
-    def handle(self, *args: Any, url: str | None, patience: float, **options: Any) -> None:
+    def handle(self, *args: Any, url: str | None, patience: float | None, **options: Any) -> None:
         base = _base(url) if url else None
-        if not patience > 0:
+        if patience is not None and not patience > 0:
             raise CommandError("--patience is a number of seconds above 0.")
         levels = []
         for finding in _findings(base, patience):
@@ -55,10 +56,15 @@ class Command(BaseCommand):
         self.stdout.write(f"No problem, {counted(warnings, 'warning')}.")
 
 
-def _findings(base: str | None, patience: float) -> Iterator[Finding]:
+def _findings(base: str | None, patience: float | None) -> Iterator[Finding]:
+    try:
+        usual = settings.KEEP_ALIVE + _MORE
+    except ImproperlyConfigured as error:
+        yield Finding(PROBLEM, "settings", str(error), "Until then, nothing else can be looked at.")
+        return
     yield from doctor.examine()
     if base:
-        yield from outside.examine(base, patience)
+        yield from outside.examine(base, usual if patience is None else patience)
 
 
 def _base(url: str) -> str:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from realtime import log
@@ -20,24 +21,31 @@ class Command(BaseCommand):
         parser.add_argument(
             "--max-age",
             type=float,
-            default=settings.LOG_MAX_AGE,
             metavar="SECONDS",
-            help="keep events that are not older (default: REALTIME_LOG_MAX_AGE, %(default)s)",
+            help="keep events that are not older (default: REALTIME_LOG_MAX_AGE)",
         )
         parser.add_argument(
             "--max-events",
             type=int,
-            default=settings.LOG_MAX_EVENTS,
             metavar="N",
-            help="keep at most so many (default: REALTIME_LOG_MAX_EVENTS, %(default)s)",
+            help="keep at most so many (default: REALTIME_LOG_MAX_EVENTS)",
         )
 
         parser.add_argument(
             "--dry-run", action="store_true", help="delete nothing, say how much it would be"
         )
 
-    def handle(self, *args: Any, max_age: float, max_events: int, **options: Any) -> None:
-        if not (math.isfinite(max_age) and max_age >= 0 and max_events >= 0):
+    def handle(
+        self, *args: Any, max_age: float | None, max_events: int | None, **options: Any
+    ) -> None:
+        try:
+            max_age = settings.LOG_MAX_AGE if max_age is None else max_age
+            max_events = settings.LOG_MAX_EVENTS if max_events is None else max_events
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
+        if not math.isfinite(max_age):
+            raise CommandError("--max-age is a number of seconds.")
+        if max_age < 0 or max_events < 0:
             raise CommandError("Neither --max-age nor --max-events can be negative.")
         try:
             with log_expected():

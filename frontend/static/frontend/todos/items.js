@@ -210,7 +210,8 @@ export class ItemsView {
       text.value = value; // refused: what was typed is not lost
       this.#typed();
     });
-    this.#element.scrollTo({ top: this.#element.scrollHeight });
+    // Once it is among the others.
+    requestAnimationFrame(() => this.#element.scrollTo({ top: this.#element.scrollHeight }));
   }
 
   #handlers = {
