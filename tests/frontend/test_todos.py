@@ -34,6 +34,14 @@ def test_each_sees_what_the_other_does(both: tuple[Visitor, Visitor]) -> None:
     expect(alice.texts).to_have_text(["Bread, sourdough", "Milk", "Apples", "Olive oil"])
 
 
+def test_what_one_adds_to_a_long_list_is_in_sight(visit: Visit, make_list: MakeList) -> None:
+    shown = make_list(*(f"item {n}" for n in range(20)))
+    alice = visit("alice", viewport={"width": 1280, "height": 600})
+    alice.open(shown["id"])
+    add(alice, "the last one")
+    expect(alice.item("the last one")).to_be_in_viewport(ratio=1)
+
+
 def test_only_the_others_changes_are_highlighted(both: tuple[Visitor, Visitor]) -> None:
     alice, bob = both
     for visitor in both:

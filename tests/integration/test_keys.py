@@ -168,3 +168,13 @@ def test_many_that_are_new_are_inserted_at_once(groceries, django_assert_max_num
         TodoItem.objects.bulk_create(
             items, update_conflicts=True, unique_fields=["id"], update_fields=["text"]
         )
+
+
+def test_whose_membership_is_added_to_a_list_enters_it(groceries, other, bob):
+    membership = Membership.objects.create(todo_list=groceries, user=bob)
+    journal = Journal()
+    other.memberships.add(membership)
+    told = [
+        (kind, data["id"]) for kind, name, data in journal.told() if name.endswith(f"user.{bob.pk}")
+    ]
+    assert sorted(told) == [("todo-list.entered", other.pk), ("todo-list.left", groceries.pk)]
