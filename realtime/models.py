@@ -37,6 +37,16 @@ class Event(models.Model):
         return f"{number} {self.type} on {self.channel}"
 
 
+class Key(models.Model):
+    """A hash of a row's key that is being written while there is no such row: whoever writes it too
+    waits, as for a unique value. None is ever committed."""
+
+    key = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
 class Head(models.Model):
     """The one row that says which numbers the log holds: above `floor`, up to `seq`."""
 

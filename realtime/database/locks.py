@@ -39,18 +39,6 @@ def take(alias: str, names: Iterable[str], *, patient: bool = True) -> None:
         )
 
 
-def share(alias: str, name: str) -> str:
-    """Keeps others from taking what this name stands for, but not from sharing it, until the
-    transaction ends, whose id it answers. For PostgreSQL."""
-    with connections[alias].cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_current_xact_id()::text,"
-            " pg_advisory_xact_lock_shared(hashtextextended(%s, 0))",
-            [name],
-        )
-        return str(cursor.fetchone()[0])
-
-
 @contextmanager
 def impatience(alias: str, milliseconds: int | None = None) -> Iterator[None]:
     """On SQLite, waits for the write lock less long than other writers do."""

@@ -11,15 +11,25 @@ from functools import cache, partial, wraps
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, signals
 from django.db.models.expressions import DatabaseDefault
 
 from realtime.database.chunks import chunked
 from realtime.exceptions import UncoveredWrite
+from realtime.publishing import receivers
 from realtime.publishing.conflicts import Conflicts
-from realtime.publishing.watch import Targets, Watch, followers, key, merge, stored_targets, targets
+from realtime.publishing.keys import key
+from realtime.publishing.watch import (
+    Targets,
+    Watch,
+    followers,
+    merge,
+    publishers,
+    stored_targets,
+    targets,
+)
 
-_INSERTED = "_realtime_inserted"
+_saved_in_transactions: set[type[Model]] = set()
 
 _UPDATED_AT_ONCE = 30_000
 """Rows updated by one statement: which rows of a second one match would depend on the first."""
@@ -39,7 +49,7 @@ class CoveredQuerySet(QuerySet[Any]):
         with transaction.atomic(using=self.db, savepoint=False):
             pks = list(dict.fromkeys(self.order_by().values_list("pk", flat=True)))
             watch = Watch(self.db)
-            affected = watch.look_at_rows({self.model: pks}, also=_new_parents(self.model, kwargs))
+            affected = watch.look_at_rows({self.model: pks}, also=_new_targets(self.model, kwargs))
             # Only the rows looked at: others may have come to match in the meantime.
             count = sum(
                 super(CoveredQuerySet, self.filter(pk__in=chunk)).update(**kwargs)
@@ -65,7 +75,7 @@ class CoveredQuerySet(QuerySet[Any]):
         with transaction.atomic(using=self.db, savepoint=False):
             watch = Watch(self.db)
             wanted = targets(self.model, objs)
-            watch.look(wanted, inserted=self.model)
+            watch.look(wanted)
             if update_conflicts:
                 update = partial(
                     super().bulk_create,
@@ -142,15 +152,20 @@ class CoveredQuerySet(QuerySet[Any]):
         return True
 
 
-def _new_parents(model: type[Model], update: dict[str, Any]) -> Targets:
-    """The objects that an update makes rows of `model` point to."""
+def _new_targets(model: type[Model], update: dict[str, Any]) -> Targets:
+    """The objects that an update makes of rows of `model`, or makes these point to."""
     found: Targets = {}
-    for publisher, column in followers(model):
-        for name, value in update.items():
-            if model._meta.get_field(name).attname == column:  # type: ignore[union-attr]
-                pk = value.pk if isinstance(value, Model) else value
-                if pk is not None:
-                    found.setdefault(publisher, set()).add(key(publisher.model, pk))
+    for name, value in update.items():
+        field: Any = model._meta.get_field(name)
+        pk = value.pk if isinstance(value, Model) else value
+        if pk is None:
+            continue
+        for publisher, column in followers(model):
+            if field.attname == column:
+                found.setdefault(publisher, set()).add(key(publisher.model, pk))
+        if field.primary_key:
+            for publisher in publishers(model):
+                found.setdefault(publisher, set()).add(key(publisher.model, pk))
     return found
 
 
@@ -192,9 +207,11 @@ def cover_managers(model: type[Model]) -> None:
 
 def cover_saves(model: type[Model]) -> None:
     """Gives each save of `model` a transaction, if it is not in one."""
-    if hasattr(model.save_base, "covered"):
+    _saved_in_transactions.add(model)
+    # Deserialized objects are saved by this one, past what their models make of it.
+    original = Model.save_base
+    if hasattr(original, "covered"):
         return
-    original = model.save_base
 
     @wraps(original)
     def save_base(
@@ -205,31 +222,13 @@ def cover_saves(model: type[Model]) -> None:
         using: str | None = None,
         update_fields: Any = None,
     ) -> None:
+        if type(self) not in _saved_in_transactions:
+            original(self, raw, force_insert, force_update, using, update_fields)
+            return
+        receivers.stand_last(signals.pre_save)
         using = using or router.db_for_write(type(self), instance=self)
-        outer = vars(self).get(_INSERTED)
-        vars(self)[_INSERTED] = not raw and not force_update and _inserts(self, force_insert)
-        try:
-            with transaction.atomic(using=using, savepoint=False):
-                original(self, raw, force_insert, force_update, using, update_fields)
-        finally:
-            # A receiver may save the same instance again before this save's second signal.
-            vars(self)[_INSERTED] = outer
-            if outer is None:
-                del vars(self)[_INSERTED]
+        with transaction.atomic(using=using, savepoint=False):
+            original(self, raw, force_insert, force_update, using, update_fields)
 
     save_base.covered = True  # type: ignore[attr-defined]
-    model.save_base = save_base  # type: ignore[method-assign]
-
-
-def is_inserted(instance: Model) -> bool:
-    """Whether the save that is going on inserts a row without first trying to update one."""
-    return bool(vars(instance).get(_INSERTED))
-
-
-def _inserts(instance: Model, force_insert: Any) -> bool:
-    # As Django decides it. Of several tables, the first may be updated all the same.
-    if instance._meta.parents:
-        return False
-    keys = instance._meta.pk_fields
-    defaults = all(key.has_default() or key.has_db_default() for key in keys)
-    return bool(force_insert) or (instance._state.adding and defaults)
+    Model.save_base = save_base  # type: ignore[method-assign]

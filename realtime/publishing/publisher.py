@@ -7,13 +7,12 @@ database in the writer's transaction, never from the instance in memory, which m
 
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from django.db import connections
 from django.db.models import Model, QuerySet
 from rest_framework.serializers import BaseSerializer
 from rest_framework.utils.encoders import JSONEncoder
@@ -23,7 +22,7 @@ from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import AlreadyRegistered, NotRegistered
 from realtime.names import check_name
-from realtime.publishing import keys
+from realtime.publishing.keys import ordered
 
 _mutation: ContextVar[str | None] = ContextVar("mutation", default=None)
 
@@ -95,25 +94,6 @@ class ModelPublisher:
         """Where objects are read for their images; select and prefetch here what these need."""
         return self.model._base_manager.all()
 
-    def lock(self, pks: Iterable[Any], using: str, *, inserts: bool = False) -> None:
-        """Waits until no other transaction is writing these objects, and holds them; `inserts` says
-        that those which don't exist are about to be inserted.
-
-        Without it two transactions could each publish an image that lacks the other's change.
-        """
-        if not connections[using].features.has_select_for_update:
-            return
-        for chunk in chunked(ordered(pks)):
-            if missing := set(chunk) - self._lock_rows(chunk, using):
-                keys.hold(self.model, missing, using, inserts=inserts)
-                self._lock_rows(ordered(missing), using)
-
-    def _lock_rows(self, pks: Collection[Any], using: str) -> set[Any]:
-        """Locks the rows that there are of these keys."""
-        no_key = connections[using].features.has_select_for_no_key_update
-        rows = self.model._base_manager.using(using).select_for_update(no_key=no_key)
-        return set(rows.filter(pk__in=pks).order_by("pk").values_list("pk", flat=True))
-
     def images(self, pks: Iterable[Any], using: str) -> dict[Any, Image]:
         """The images, as of now, of those objects that exist."""
         found = {}
@@ -167,11 +147,6 @@ class ModelPublisher:
 def kebab(name: str) -> str:
     """A class's name as events, paths and channels have it: ``TodoItem`` is ``todo-item``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()
-
-
-def ordered(pks: Iterable[Any]) -> list[Any]:
-    """Primary keys once each, in one order for all writers: locks taken so can't deadlock."""
-    return sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
 
 
 class Registry:

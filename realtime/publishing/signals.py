@@ -4,7 +4,6 @@ Django sends a write's two signals with the same instance, and a deletion's with
 the watch over the write is kept on these, so that a write which fails leaves nothing behind.
 """
 
-import weakref
 from typing import Any
 
 from django.apps import apps
@@ -13,10 +12,12 @@ from django.db.models import ForeignKey, ManyToManyField, Model, signals
 from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
 from django.db.models.expressions import DatabaseDefault
 
-from realtime.publishing.coverage import cover_managers, cover_saves, is_inserted
+from realtime.publishing import receivers
+from realtime.publishing.coverage import cover_managers, cover_saves
 from realtime.publishing.deletion import Deletion
+from realtime.publishing.keys import key
 from realtime.publishing.publisher import ModelPublisher, registry
-from realtime.publishing.watch import Targets, Watch, key, merge, targets
+from realtime.publishing.watch import Targets, Watch, merge, targets
 
 _WATCHES = "_realtime_watches"
 _DELETION = "_realtime_deletion"
@@ -33,21 +34,15 @@ def connect() -> None:
             (signals.pre_delete, _before_delete),
             (signals.post_delete, _after_delete),
         ):
-            signal.connect(receiver, sender=model, dispatch_uid=f"realtime {model._meta.label}")
+            signal.connect(receiver, sender=model, dispatch_uid=receivers.uid(model._meta.label))
         for field in detaching_fields(model):
             # A deletion by a proxy is sent as the proxy's.
             for related in _with_proxies(field.related_model):
-                uid = f"realtime {related._meta.label}"
+                uid = receivers.uid(related._meta.label)
                 signals.pre_delete.connect(_before_delete, sender=related, dispatch_uid=uid)
                 signals.post_delete.connect(_after_delete, sender=related, dispatch_uid=uid)
-    for signal, receiver in (
-        (signals.post_save, _after_save),
-        (signals.post_delete, _after_delete),
-    ):
-        # Before the receivers of others, which may write the same objects again.
-        with signal.lock:
-            signal.receivers.sort(key=lambda entry: _is_other(entry[1], receiver))
-            signal.sender_receivers_cache.clear()
+    receivers.stand_first(signals.post_save)
+    receivers.stand_first(signals.post_delete)
     for publisher in registry:
         for many in publisher.model._meta.many_to_many:
             through: Any = many.remote_field.through
@@ -56,13 +51,8 @@ def connect() -> None:
                     _many_to_many(publisher, many),
                     sender=through,
                     weak=False,
-                    dispatch_uid=f"realtime {publisher.name} {many.name}",
+                    dispatch_uid=receivers.uid(f"{publisher.name} {many.name}"),
                 )
-
-
-def _is_other(entry: Any, receiver: Any) -> bool:
-    found = entry() if isinstance(entry, weakref.ref) else entry
-    return found is not receiver
 
 
 def _with_proxies(model: Any) -> list[type[Model]]:
@@ -105,9 +95,7 @@ def _before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any
     watch = Watch(using)
     unknown = instance.pk is None or isinstance(instance.pk, DatabaseDefault)
     stored = [] if unknown else [instance.pk]
-    inserted = sender if is_inserted(instance) else None
-    new = targets(sender, [instance])
-    wanted = watch.look_at_rows({sender: stored}, also=new, inserted=inserted)
+    wanted = watch.look_at_rows({sender: stored}, also=targets(sender, [instance]))
     _push(instance, watch, wanted)
 
 

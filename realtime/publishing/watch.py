@@ -5,8 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
-from django.core.exceptions import ValidationError
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Model
 from django.db.models.expressions import DatabaseDefault
 
@@ -14,8 +13,10 @@ from realtime import log, meters, sequencer
 from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
-from realtime.publishing import keys
-from realtime.publishing.publisher import Image, ModelPublisher, ordered, registry
+from realtime.publishing import keys, told
+from realtime.publishing.keys import key, ordered
+from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.told import Images
 
 Targets = dict[ModelPublisher, set[Any]]
 """Primary keys of the objects that a write may change, by their publishers."""
@@ -74,42 +75,12 @@ def merge(*parts: Targets) -> Targets:
     return merged
 
 
-def key(model: type[Model], written: Any) -> Any:
-    """A primary key as the database answers it, however somebody has written it down."""
-    if hasattr(written, "resolve_expression"):
-        raise UncoveredWrite(
-            f"A foreign key is set to an expression: which {model._meta.label} it points to can't"
-            " be known in advance."
-        )
-    try:
-        if isinstance(written, tuple):
-            parts = zip(model._meta.pk_fields, written, strict=True)
-            return tuple(field.to_python(part) for field, part in parts)
-        return model._meta.pk.to_python(written)
-    except ValidationError:
-        return written  # The database will refuse it in its own words.
-
-
 def _keyed(found: Targets) -> Targets:
     return {
         publisher: pks
         for publisher, written in found.items()
         if (pks := {key(publisher.model, pk) for pk in written if pk is not None})
     }
-
-
-def _lock_followed(model: type[Model], pks: Collection[Any], using: str, *, inserts: bool) -> None:
-    """Locks rows of a model that somebody follows, or their keys where there are none."""
-    features = connections[using].features
-    if not features.has_select_for_update:
-        return
-    rows = model._base_manager.using(using)
-    rows = rows.select_for_update(no_key=features.has_select_for_no_key_update).order_by("pk")
-    for chunk in chunked(ordered(key(model, pk) for pk in pks if pk is not None)):
-        found = set(rows.filter(pk__in=chunk).values_list("pk", flat=True))
-        if missing := set(chunk) - found:
-            keys.hold(model, missing, using, inserts=inserts)
-            list(rows.filter(pk__in=ordered(missing)).values_list("pk"))
 
 
 class Watch:
@@ -126,30 +97,27 @@ class Watch:
                 f" {log.database()!r}: no transaction spans both."
             )
         self._using = using
-        self._before: dict[tuple[ModelPublisher, Any], Image | None] = {}
+        self._before: Images = {}
+        self._looked_at = told.moment()
         self._inserted: set[tuple[ModelPublisher, Any]] = set()
 
-    def look(self, wanted: Targets, *, inserted: type[Model] | None = None) -> None:
-        """Takes the images before the write, of those objects it has none of yet. Of a model that
-        is `inserted`, rows that don't exist are about to be."""
+    def look(self, wanted: Targets) -> None:
+        """Takes the images before the write, of those objects it has none of yet."""
         for publisher, pks in wanted.items():
             new = {pk for pk in pks if (publisher, pk) not in self._before}
-            inserts = inserted is not None and issubclass(inserted, publisher.model)
-            publisher.lock(new, self._using, inserts=inserts)
+            keys.lock(publisher.model, new, self._using)
             images = publisher.images(new, self._using)
             for pk in new:
                 self._before[publisher, pk] = images.get(pk)
 
-    def look_at_rows(
-        self, *rows: Rows, also: Targets | None = None, inserted: type[Model] | None = None
-    ) -> Targets:
+    def look_at_rows(self, *rows: Rows, also: Targets | None = None) -> Targets:
         """As `look`, of the objects that show what the database has in these rows, and of others;
         answers which these are."""
         # Followed rows before what they point to, as Django's own locks and deletions go.
         for part in rows:
             for model, pks in part.items():
                 if followers(model) and not publishers(model):
-                    _lock_followed(model, pks, self._using, inserts=inserted is not None)
+                    keys.lock(model, {key(model, pk) for pk in pks if pk is not None}, self._using)
         # What a row points to may change while the lock of what it pointed to is waited for.
         while True:
             stored = [
@@ -160,7 +128,7 @@ class Watch:
             wanted = merge(also or {}, *stored)
             if all((p, pk) in self._before for p, pks in wanted.items() for pk in pks):
                 return wanted
-            self.look(wanted, inserted=inserted)
+            self.look(wanted)
 
     def note_inserted(self, model: type[Model], pk: Any) -> None:
         """A row was inserted under a key that was not known before."""
@@ -177,20 +145,23 @@ class Watch:
         return self.look_at_rows({model: pks})
 
     def publish(self, wanted: Targets) -> None:
-        """Appends to the log what has changed since `look`, or since the last `publish`."""
+        """Appends to the log what has changed since `look`, or since it was told."""
+        self._before.update(told.since(self._looked_at, self._using))
         events: list[Event] = []
+        now: Images = {}
         for publisher, pks in wanted.items():
             images = publisher.images(pks, self._using)
             for pk in ordered(pks):
-                after = images.get(pk)
+                now[publisher, pk] = after = images.get(pk)
                 before = self._before.get((publisher, pk))
                 events += publisher.differences(pk, before, after)
-                self._before[publisher, pk] = after
-        append(events, self._using)
+        self._before.update(now)
+        append(events, self._using, now)
 
 
-def append(events: Sequence[Event], using: str) -> None:
-    """Writes events into the log and, once they are committed, has them numbered."""
+def append(events: Sequence[Event], using: str, images: Images | None = None) -> None:
+    """Writes events into the log and, once they are committed, has them numbered; `images` are what
+    they tell of."""
     if not events:
         return
 
@@ -201,4 +172,6 @@ def append(events: Sequence[Event], using: str) -> None:
         meters.count(meters.APPENDED.first, len(events))
         sequencer.committed(numbered)
 
+    if images is not None:
+        told.keep(images, committed)
     transaction.on_commit(committed, using=using, robust=True)

@@ -3,7 +3,6 @@
 On PostgreSQL: on SQLite, there is only one writer at a time.
 """
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,15 +12,13 @@ from django.db.models.signals import m2m_changed
 from rest_framework import serializers
 
 from realtime.publishing import keys
-from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.publisher import ModelPublisher
 from realtime.publishing.signals import _many_to_many
 from tests.integration.conftest import Journal
 from tests.ports import DEADLINE, wait_until
 from todos.models import Membership, TodoItem, TodoList
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MOST = keys.MOST
 
 
 @pytest.fixture
@@ -45,12 +42,6 @@ def gone(lists):
     return both
 
 
-@pytest.fixture(params=itertools.product([MOST, 0], repeat=2), ids=str)
-def most(request):
-    """How many keys each of the two may lock one by one."""
-    return request.param
-
-
 def upsert(item):
     TodoItem.objects.bulk_create(
         [item], update_conflicts=True, unique_fields=["id"], update_fields=["text"]
@@ -62,7 +53,7 @@ def anew(item):
     return TodoItem(pk=item.pk, todo_list_id=item.todo_list_id, text=item.text, position=1)
 
 
-def together(first, second, most=(MOST, MOST)):
+def together(first, second):
     """`first` in a transaction that is committed once `second` waits for it, or is done; answers
     whether it was done."""
 
@@ -77,11 +68,9 @@ def together(first, second, most=(MOST, MOST)):
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             return going.done() or cursor.fetchone()[0]
 
-    with ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as patch:
+    with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            patch.setattr(keys, "MOST", most[0])
             first()
-            patch.setattr(keys, "MOST", most[1])
             going = pool.submit(run)
             wait_until(waits, "the second to wait for the first")
             was_done = going.done()
@@ -105,18 +94,16 @@ SECOND = {
 
 @pytest.mark.parametrize("second", SECOND.values(), ids=SECOND)
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
-def test_a_row_that_appears_under_a_missing_key_is_not_taken_for_ones_own(
-    gone, first, second, most
-):
+def test_a_row_that_appears_under_a_missing_key_is_not_taken_for_ones_own(gone, first, second):
     journal = Journal()
-    together(lambda: first(gone[0]), lambda: second(gone[1]), most)
+    together(lambda: first(gone[0]), lambda: second(gone[1]))
     told = [(kind, data["text"]) for kind, _, data in journal.told()]
     assert told == [("todo-item.created", "A"), ("todo-item.updated", "B")]
 
 
-def test_a_row_that_appears_is_told_to_be_deleted(gone, most):
+def test_a_row_that_appears_is_told_to_be_deleted(gone):
     journal = Journal()
-    together(gone[0].save, gone[1].delete, most)
+    together(gone[0].save, gone[1].delete)
     assert [kind for kind, _, _ in journal.told()] == ["todo-item.created", "todo-item.deleted"]
 
 
@@ -129,7 +116,7 @@ def test_a_row_that_appears_is_locked(gone):
 
     def lock():
         with transaction.atomic(), ThreadPoolExecutor(1) as pool:
-            registry.get(TodoItem).lock([gone[0].pk], "default")
+            keys.lock(TodoItem, [gone[0].pk], "default")
             refused.append(pool.submit(ask).exception(DEADLINE))
             pool.submit(connections.close_all).result(DEADLINE)
 
@@ -137,18 +124,41 @@ def test_a_row_that_appears_is_locked(gone):
     assert isinstance(refused[0], OperationalError)
 
 
-@pytest.mark.parametrize("first", [MOST, 0])
-def test_who_only_inserts_waits_for_nobody_else_who_does(gone, monkeypatch, first):
+def test_who_only_inserts_waits_for_nobody_else_who_does(gone):
     one = anew(gone[0])
     other = TodoItem(pk=one.pk + 10**6, todo_list_id=one.todo_list_id, text="other", position=1)
     journal = Journal()
     with transaction.atomic(), ThreadPoolExecutor(1) as pool:
-        monkeypatch.setattr(keys, "MOST", first)
         one.save(force_insert=True)
-        monkeypatch.setattr(keys, "MOST", MOST)
         pool.submit(other.save, force_insert=True).result(DEADLINE)
         pool.submit(connections.close_all).result(DEADLINE)
     assert sorted(data["text"] for _, _, data in journal.told()) == ["A", "other"]
+
+
+def test_two_may_write_very_many_missing_keys(lists):
+    """More than PostgreSQL has room for locks, and none of one's in the other's way."""
+    first, second = range(10**6, 10**6 + 9000), range(2 * 10**6, 2 * 10**6 + 9000)
+
+    def hold(pks):
+        keys.lock(TodoItem, pks, "default")
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        hold(first[:-1])
+
+        def other():
+            with transaction.atomic():
+                hold(second)
+
+        pool.submit(other).result(DEADLINE)
+        pool.submit(connections.close_all).result(DEADLINE)
+        hold(first[-1:])
+
+
+def test_nothing_is_left_of_a_missing_key(gone):
+    gone[0].save()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM realtime_key")
+        assert cursor.fetchone() == (0,)
 
 
 def test_an_upsert_by_other_fields_finds_what_was_inserted_meanwhile(users, lists):
@@ -166,13 +176,12 @@ def test_an_upsert_by_other_fields_finds_what_was_inserted_meanwhile(users, list
     assert len(entered) == 1
 
 
-def test_a_row_that_one_did_not_insert_is_not_told_by_one(gone, most):
+def test_a_row_that_one_did_not_insert_is_not_told_by_one(gone):
     journal = Journal()
     one, other = map(anew, gone)
     together(
         lambda: one.save(force_insert=True),
         lambda: TodoItem.objects.bulk_create([other], ignore_conflicts=True),
-        most,
     )
     assert [(k, data["text"]) for k, _, data in journal.told()] == [("todo-item.created", "A")]
 
