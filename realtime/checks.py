@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.apps import apps
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections, router
 from django.db.models import Model
@@ -63,6 +64,7 @@ def _publisher(publisher: ModelPublisher) -> Iterator[CheckMessage]:
             obj=publisher.model,
             id="realtime.E003",
         )
+    yield from _keys(publisher)
     if f"{publisher.name}.left" == MEMBER_LEFT:
         yield Warning(
             f"On a presence channel, events of {label} would pass for the channel's members.",
@@ -88,6 +90,20 @@ def _publisher(publisher: ModelPublisher) -> Iterator[CheckMessage]:
                 hint=f"Add it to `follows` if {field.name} is represented or decides on channels.",
                 obj=publisher.model,
                 id="realtime.W003",
+            )
+
+
+def _keys(publisher: ModelPublisher) -> Iterator[CheckMessage]:
+    """What it follows by something else than its objects' keys."""
+    for label, name in publisher.follows.items():
+        field: Any = apps.get_model(label)._meta.get_field(name)
+        if not field.target_field.primary_key:
+            yield Error(
+                f"{type(publisher).__name__} follows {label} by {name}, which points to"
+                f" {publisher.model._meta.label}.{field.target_field.name}.",
+                hint="Objects are known by their primary keys: leave out `to_field`.",
+                obj=publisher.model,
+                id="realtime.E010",
             )
 
 

@@ -96,7 +96,9 @@ class CoveredQuerySet(QuerySet[Any]):
             else:
                 written = super().bulk_create(objs, batch_size=batch_size)
             if any(obj.pk is None or isinstance(obj.pk, DatabaseDefault) for obj in written):
-                raise UncoveredWrite("This database does not tell which rows it has inserted.")
+                raise UncoveredWrite(
+                    "It is not known which rows were inserted: save them one by one."
+                )
             # What was not written is perhaps somebody else's, and new since one had looked.
             watch.publish(targets(self.model, written))
         return objs

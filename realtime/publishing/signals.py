@@ -17,7 +17,7 @@ from realtime.publishing.coverage import cover_managers, cover_saves
 from realtime.publishing.deletion import Deletion
 from realtime.publishing.keys import key
 from realtime.publishing.publisher import ModelPublisher, registry
-from realtime.publishing.watch import Targets, Watch, merge, targets
+from realtime.publishing.watch import Targets, Watch, is_part, merge, targets
 
 _WATCHES = "_realtime_watches"
 _DELETION = "_realtime_deletion"
@@ -61,10 +61,11 @@ def _with_proxies(model: Any) -> list[type[Model]]:
 
 
 def watched_models() -> list[type[Model]]:
-    """The models whose writes are published, with their children and proxies."""
+    """The models whose writes are published, with their parents, children and proxies."""
     roots = {publisher.model for publisher in registry}
     for publisher in registry:
         roots |= {apps.get_model(label) for label in publisher.follows}
+        roots |= {model for model in apps.get_models() if is_part(model, publisher.model)}
     return [model for model in apps.get_models() if issubclass(model, tuple(roots))]
 
 

@@ -37,8 +37,25 @@ def followers(model: type[Model]) -> list[tuple[ModelPublisher, str]]:
 
 
 def publishers(model: type[Model]) -> list[ModelPublisher]:
-    """The publishers of `model` itself and of the models it inherits from."""
-    return [publisher for publisher in registry if issubclass(model, publisher.model)]
+    """The publishers of what rows of `model` are a part of: of `model` itself, of models that it
+    inherits from, and of those that inherit from it and have its key."""
+    return [
+        publisher
+        for publisher in registry
+        if issubclass(model, publisher.model) or is_part(model, publisher.model)
+    ]
+
+
+def is_part(parent: type[Model], model: type[Model]) -> bool:
+    """Whether objects of `model` have a part of their columns in the table of `parent`, under their
+    own key."""
+    key: Any = model._meta.pk
+    while key.remote_field and key.remote_field.parent_link:
+        above = key.related_model._meta.concrete_model
+        if above is parent._meta.concrete_model:
+            return True
+        key = above._meta.pk
+    return False
 
 
 def targets(model: type[Model], instances: Iterable[Model]) -> Targets:

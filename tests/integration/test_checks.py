@@ -1,9 +1,10 @@
 """System checks, the prune command, and what can be said of rights without a server."""
 
 import uuid
+from typing import ClassVar
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection, models
@@ -72,6 +73,24 @@ def test_a_publisher_whose_events_would_pass_for_members_is_named(monkeypatch):
 
 def test_a_relation_that_is_not_followed_is_named(monkeypatch):
     assert ids(monkeypatch, TodoList) == ["realtime.W003"]
+
+
+@isolate_apps("todos")
+def test_what_is_followed_by_another_field_than_the_key_is_named(monkeypatch):
+    class Followed(models.Model):
+        by_name = models.ForeignKey(User, models.CASCADE, to_field="username")
+        by_key = models.ForeignKey(User, models.CASCADE, related_name="followed")
+
+        class Meta:
+            app_label = "todos"
+
+    class Publisher(ItemPublisher):
+        follows: ClassVar[dict[str, str]] = {"todos.Followed": "by_key"}
+
+    monkeypatch.setattr(checks.apps, "get_model", lambda label: Followed)
+    assert ids(monkeypatch, TodoItem, Publisher) == []
+    monkeypatch.setitem(Publisher.follows, "todos.Followed", "by_name")
+    assert ids(monkeypatch, TodoItem, Publisher) == ["realtime.E010"]
 
 
 def test_a_publisher_that_is_not_complete_is_named(monkeypatch):

@@ -53,9 +53,9 @@ def anew(item):
     return TodoItem(pk=item.pk, todo_list_id=item.todo_list_id, text=item.text, position=1)
 
 
-def together(first, second):
-    """`first` in a transaction that is committed once `second` waits for it, or is done; answers
-    whether it was done."""
+def together(first, second, then=lambda: None):
+    """`first` in a transaction that goes on to `then`, and is committed, once `second` waits for
+    it, or is done; answers whether it was done."""
 
     def run():
         try:
@@ -74,6 +74,7 @@ def together(first, second):
             going = pool.submit(run)
             wait_until(waits, "the second to wait for the first")
             was_done = going.done()
+            then()
         going.result(DEADLINE)
     return was_done
 
@@ -184,6 +185,32 @@ def test_a_row_that_one_did_not_insert_is_not_told_by_one(gone):
         lambda: TodoItem.objects.bulk_create([other], ignore_conflicts=True),
     )
     assert [(k, data["text"]) for k, _, data in journal.told()] == [("todo-item.created", "A")]
+
+
+def test_a_followed_row_is_locked_before_what_it_points_to(users, lists):
+    one = Membership.objects.create(todo_list=lists[0], user=users[1])
+    together(
+        lambda: Membership.objects.select_for_update().get(pk=one.pk),
+        Membership.objects.get(pk=one.pk).save,
+        one.save,
+    )
+
+
+def test_a_deletion_locks_what_points_to_a_row_before_it(lists):
+    item = TodoItem.objects.create(todo_list=lists[0], text="Bread")
+
+    def rename():
+        TodoList.objects.filter(pk=lists[0].pk).update(name="Bakery")
+
+    journal = Journal()
+    together(
+        lambda: TodoItem.objects.filter(pk=item.pk).update(text="Rye bread"),
+        lists[0].delete,
+        rename,
+    )
+    assert {kind for kind, _, _ in journal.told()} == {
+        f"todo-{kind}" for kind in ("item.updated", "list.updated", "item.deleted", "list.deleted")
+    }
 
 
 MOVED = {

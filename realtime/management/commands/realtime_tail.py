@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +12,7 @@ from realtime.exceptions import InvalidChannel, InvalidEventId, PositionLost
 from realtime.names import check_target
 from realtime.operations import tail
 from realtime.operations.installed import log_expected
+from realtime.operations.interrupts import until_ctrl_c
 
 
 class Command(BaseCommand):
@@ -44,8 +46,8 @@ class Command(BaseCommand):
             raise CommandError("--since takes an event's id, like 8-9e19b4d0.") from error
         try:
             show = tail.as_json if options["json"] else tail.line
-            with log_expected():
-                self._follow(position, channels, options["limit"], show)
+            with log_expected(), until_ctrl_c() as pause:
+                self._follow(tail.follow(position, channels, pause), options["limit"], show)
         except PositionLost as lost:
             reason = {"pruned": "it was pruned"}.get(lost.reason, "it is not of this log")
             raise CommandError(f"Nothing can be read from {position} on: {reason}.") from lost
@@ -56,10 +58,10 @@ class Command(BaseCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _follow(
-        self, position: EventId | None, channels: list[str], limit: int | None, show: Any
+        self, told: Iterable[Event | tail.Notice], limit: int | None, show: Callable[[Event], str]
     ) -> None:
         left = limit
-        for found in tail.follow(position, channels):
+        for found in told:
             if isinstance(found, Event):
                 self.stdout.write(show(found))
                 self.stdout.flush()

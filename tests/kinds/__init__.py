@@ -1,0 +1,1 @@
+"""An application whose models are of all kinds that Django has."""
