@@ -174,6 +174,7 @@ class Watch:
                 events += publisher.differences(pk, before, after)
         self._before.update(now)
         append(events, self._using, now)
+        self._looked_at = told.moment()
 
 
 def append(events: Sequence[Event], using: str, images: Images | None = None) -> None:
