@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.data import Figure
-from benchmarks.figures import Scale, crowd, curves, fanout, latency, rest, talk, writes
+from benchmarks.figures import Scale, crowd, curves, fanout, latency, parts, rest, talk, writes
 from benchmarks.machine import PATIENCE, Watch, wait_until_quiet
 from benchmarks.peers.environment import BIN
 from benchmarks.report import judgements, table, with_figures
@@ -21,6 +21,7 @@ from benchmarks.saved import PAGE, ROOT, save, saved
 
 MEASUREMENTS: dict[str, Callable[[Scale], list[Figure]]] = {
     "fanout": fanout.measure,
+    "parts": parts.measure,
     "latency": latency.measure,
     "writes": writes.measure,
     "rest": rest.measure,

@@ -1,0 +1,34 @@
+"""What a delivery costs in this server's own code: no sockets, no system calls."""
+
+import subprocess
+import sys
+
+from benchmarks.data import Column, Figure, Goal, Row
+from benchmarks.figures import Scale
+
+AT_ONCE, IN_TWO = "straight to the connections", "into all buffers, then out of them"
+
+
+def measure(scale: Scale) -> list[Figure]:
+    """Both ways in turn."""
+    rows = [Row(AT_ONCE), Row(IN_TWO)]
+    for _ in range(2 * scale.rounds):
+        for row, way in zip(rows, ("straight", "buffered"), strict=True):
+            row.add({"microseconds": _inside(scale.streams, way)})
+    return [
+        Figure(
+            "parts",
+            "A delivery without the system",
+            f"{scale.streams:,} streams of one channel in one process, on transports that take"
+            " everything; 200 events of 150 bytes, one at a time.",
+            "python -m benchmarks parts",
+            [Column("microseconds", "µs a delivery", 2)],
+            rows,
+            [Goal("straight / by the buffers", "microseconds", AT_ONCE, IN_TWO, most=1)],
+        )
+    ]
+
+
+def _inside(streams: int, way: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.inside", str(streams), way]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

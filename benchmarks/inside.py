@@ -1,0 +1,83 @@
+"""Deliveries without the system: a hub and its streams alone, on transports that take everything.
+
+python -m benchmarks.inside STREAMS (straight | buffered): prints microseconds for each delivery.
+"""
+
+import asyncio
+import os
+import sys
+import time
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "api.settings")
+os.environ.setdefault("DEBUG", "1")
+django.setup()
+
+from realtime.events import Batch, Event, EventId  # noqa: E402
+from realtime.eventstream import EventStream, StreamWire  # noqa: E402
+from realtime.fanout import FanOut  # noqa: E402
+from realtime.hub import Hub  # noqa: E402
+from realtime.subscriber import Subscription  # noqa: E402
+from realtime.wire import Flusher, Loan  # noqa: E402
+
+EVENTS = 200
+_TURNS = 50
+"""Of the event loop, after which nothing is due any more: a turn of writing takes 10 ms."""
+
+
+class Nowhere:
+    """A transport that takes everything, and counts how often."""
+
+    def __init__(self) -> None:
+        self.written = 0
+
+    def lend(self, wire: object) -> Loan:
+        """As a connection of gunicorn's worker does."""
+        return Loan(self, lambda: None)
+
+    def write(self, data: bytes) -> None:
+        """Where the system would be called."""
+        self.written += 1
+
+    def is_closing(self) -> bool:
+        """Never."""
+        return False
+
+    def abort(self) -> None:
+        """There is nothing to end."""
+
+
+async def deliver(streams: int, straight: bool) -> float:
+    """Microseconds for each delivery: of an event to one stream after the other, or into all
+    buffers and then out of them."""
+    flusher = Flusher()
+    hub = Hub(_at(0), spread=FanOut(flusher)) if straight else Hub(_at(0))
+    transports = [Nowhere() for _ in range(streams)]
+    for transport in transports:
+        stream = EventStream()
+        StreamWire(flusher, stream, lambda: None).open(transport.lend)
+        hub.subscribe(stream, ["a"], Subscription(_at(0)))
+    await _quiet()
+    begin = time.perf_counter()
+    for seq in range(1, EVENTS + 1):
+        event = Event("a", "x", '"' + "x" * 118 + '"', id=_at(seq))
+        hub.receive(Batch((event,), _at(seq - 1)))
+        await _quiet()
+    seconds = time.perf_counter() - begin
+    if any(transport.written != EVENTS for transport in transports):
+        raise RuntimeError("not every stream has got every event")
+    return seconds * 1e6 / (EVENTS * streams)
+
+
+async def _quiet() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+
+
+def _at(seq: int) -> EventId:
+    return EventId(seq, "n" * 8)
+
+
+if __name__ == "__main__":
+    print(asyncio.run(deliver(int(sys.argv[1]), sys.argv[2] == "straight")))
