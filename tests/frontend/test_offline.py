@@ -149,3 +149,18 @@ def test_what_somebody_has_left_unsent_is_nobody_elses(visit: Visit, make_list: 
     alice.add("of bob's")
     expect(alice.page.locator(".pending")).to_have_count(0)
     expect(alice.texts).to_have_text(["a", "of bob's"])
+
+
+def test_pictures_need_no_network_once_the_page_is_there(
+    visit: Visit, make_list: MakeList
+) -> None:
+    alice = visit("alice")
+    alice.page.route("**/*.svg", lambda route: route.abort())
+    alice.open(make_list("Bread")["id"])
+    alice.context.set_offline(True)
+    alice.add("Salt")
+    expect(alice.item("Salt")).to_contain_text(WAITING)
+    shown = alice.page.locator("svg:visible")
+    widths = shown.evaluate_all("(all) => all.map((one) => one.getBBox().width)")
+    assert len(widths) > 10
+    assert 0 not in widths

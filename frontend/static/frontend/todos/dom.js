@@ -1,6 +1,5 @@
 /** Building and patching the page. */
 
-const sprite = document.body.dataset.icons;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
@@ -21,13 +20,13 @@ export function h(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A picture of the sprite. */
+/** A picture of those that the page has. */
 export function icon(name, className = "icon") {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", className);
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `${sprite}#${name}`);
+  use.setAttribute("href", `#icon-${name}`);
   svg.append(use);
   return svg;
 }
