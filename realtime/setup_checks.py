@@ -10,7 +10,14 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.urls import (
+    NoReverseMatch,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+    resolve,
+    reverse,
+)
 
 from realtime.brokers import PACKAGES
 from realtime.conf import BROKERS, known_settings, pusher_encryption_key, settings
@@ -25,14 +32,14 @@ _BROWSABLE = Path("templates/rest_framework")
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Names missing applications, addresses and packages, templates that are never found, and
-    settings that are none."""
+    """Names missing applications, addresses and packages, templates and views that are never
+    found, and settings that are none."""
     found = [*_applications(), *_hidden_templates(), *_misspelt()]
     try:
         settings.TICK  # noqa: B018 - reads them all
     except ImproperlyConfigured as error:
         return [*found, Error(str(error), id="realtime.E007")]
-    return [*found, *_packages(), *_addresses()]
+    return [*found, *_packages(), *_lacking_metrics(), *_addresses()]
 
 
 def _applications() -> Iterator[CheckMessage]:
@@ -91,9 +98,20 @@ def _packages() -> Iterator[CheckMessage]:
             )
 
 
+def _lacking_metrics() -> Iterator[CheckMessage]:
+    """No error: all else works."""
+    if settings.METRICS_TOKEN and find_spec("prometheus_client") is None:
+        yield Warning(
+            "REALTIME_METRICS_TOKEN is set, but /metrics answers 501: it needs prometheus_client,"
+            " which is not installed.",
+            hint="Install this package with the extra `metrics`.",
+            id="realtime.W012",
+        )
+
+
 def _addresses() -> Iterator[CheckMessage]:
     try:
-        reverse("realtime:stream")
+        address = reverse("realtime:stream")
     except NoReverseMatch:
         # No error: makemigrations comes before the addresses.
         yield Warning(
@@ -102,3 +120,43 @@ def _addresses() -> Iterator[CheckMessage]:
             f" {django_settings.ROOT_URLCONF}.",
             id="realtime.W009",
         )
+        return
+    path = f"/{address.removeprefix(get_script_prefix())}"
+    found = resolve(path)
+    if found.view_name != "realtime:stream":
+        yield Warning(
+            f"{address} is the streams' address, but {_called(found.func)} answers there.",
+            hint='Put include("realtime.urls") before it in the urlpatterns.',
+            id="realtime.W011",
+        )
+        return
+    for view in _answering(get_resolver(), path):
+        if view is not found.func:
+            yield Warning(
+                f"{_called(view)} has the address {address}, at which the streams answer.",
+                hint="Give it another address: whoever asks for it does not reach it.",
+                id="realtime.W011",
+            )
+
+
+def _answering(resolver: URLResolver, path: str) -> Iterator[Any]:
+    """The views that were meant for just this path, not for all that nobody else answers."""
+    rest = _rest(resolver, path)
+    if rest is None:
+        return
+    for one in resolver.url_patterns:
+        if isinstance(one, URLResolver):
+            yield from _answering(one, rest)
+        elif _rest(one, rest) is not None and _rest(one, f"{rest}~") is None:
+            yield one.callback
+
+
+def _rest(pattern: Any, path: str) -> str | None:
+    """What of the path is behind a pattern; None if it is for other paths, or for any."""
+    match = pattern.pattern.match(path)
+    return match[0] if match and not (match[1] or match[2]) else None
+
+
+def _called(view: Any) -> str:
+    view = getattr(view, "cls", None) or getattr(view, "view_class", view)
+    return f"{view.__module__}.{getattr(view, '__qualname__', type(view).__name__)}"

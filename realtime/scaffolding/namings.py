@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from django.core.management.base import CommandError
 from django.db.models import Model
+from django.urls import reverse
 from django.utils.text import slugify
 
 from realtime.channels import registry as channels
 from realtime.publishing.publisher import kebab, registry
 
+_USUAL = "/api/events/"
 _SIBILANTS = ("s", "x", "z", "ch", "sh")
 _UNCHANGED = ("series", "species", "news")
 
@@ -24,7 +26,8 @@ class Names:
 
 
 def names_of(model: type[Model]) -> Names:
-    """Names that no other model has: the model's own, or with the application's label before them.
+    """Names that no other model has, nor the streams: the model's own, or with the application's
+    label before them.
 
     Raises `CommandError` if these are taken, too.
     """
@@ -43,7 +46,17 @@ def names_of(model: type[Model]) -> Names:
 def _is_free(names: Names) -> bool:
     channel = f"private-{names.plural}"
     declared = any(channels.is_declared(name) for name in (channel, f"{channel}.1"))
-    return registry.named(names.event) is None and not declared
+    return registry.named(names.event) is None and not declared and names.plural != of_streams()
+
+
+def of_streams() -> str:
+    """The last part of the streams' address, which no list may have beside them."""
+    try:
+        address = reverse("realtime:stream")
+    except Exception:
+        # There is none yet, or what has it cannot be imported yet.
+        address = _USUAL
+    return address.strip("/").rpartition("/")[2]
 
 
 def plural(model: type[Model]) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import router
-from django.db.models import CheckConstraint, Field, Model, Q, UUIDField
+from django.db.models import CheckConstraint, DecimalField, Field, Model, Q, UUIDField
 
 _ATTEMPTS = 1000
 """Sets of values that are tried out at most until all constraints are met."""
 
 _NUMBERS = ("1", "2", "10", "100", "0", "-1")
 _COUNTS = _NUMBERS[:-1]
+_FRACTIONS = ('"0.5"', '"0.1"', '"0.2"', '"0.9"', '"0"', '"-0.5"')
 _TEXT = ('"text"',)
 _VALUES: Mapping[str, tuple[str, ...]] = {
     "BigIntegerField": _NUMBERS,
@@ -76,6 +77,8 @@ def _alternatives(field: "Field[Any, Any]") -> tuple[str, ...]:
     values = _VALUES.get(field.get_internal_type())
     if values is None:
         raise NoSample(f"{field.model._meta.label}.{field.name}")
+    if isinstance(field, DecimalField):
+        return _decimals(field)
     # That of a UUID is of its 32 digits, not of the text that it is written as.
     if field.max_length and not isinstance(field, UUIDField):
         return tuple(
@@ -83,6 +86,14 @@ def _alternatives(field: "Field[Any, Any]") -> tuple[str, ...]:
             for value in values
         )
     return values
+
+
+def _decimals(field: "DecimalField[Any, Any]") -> tuple[str, ...]:
+    """Numbers that have no more digits than the field, before the point and after it."""
+    if field.max_digits is None or field.decimal_places is None:
+        return _NUMBERS
+    digits = field.max_digits - field.decimal_places
+    return tuple(one for one in _NUMBERS if len(one.lstrip("-")) <= digits) or _FRACTIONS
 
 
 def _checks(model: type[Model]) -> Iterator[CheckConstraint]:

@@ -30,6 +30,7 @@ class LibraryBook(models.Model):
     kind = models.CharField(max_length=1, choices=[("n", "novel"), ("p", "poems")])
     print_run = models.UUIDField(unique=True)
     price = models.DecimalField(max_digits=6, decimal_places=2)
+    discount = models.DecimalField(max_digits=2, decimal_places=2)
     bought_at = models.DateTimeField()
     lent_for = models.DurationField()
     remarks = models.JSONField()
@@ -89,6 +90,16 @@ class Class(models.Model):
             CheckConstraint(condition=Q(ends__gt=F("begins")), name="ends"),
             CheckConstraint(condition=Q(most__gt=F("least")), name="most"),
         ]
+
+
+class Event(models.Model):
+    """Called as the streams' address is, with a number of one digit before the point."""
+
+    least = models.DecimalField(max_digits=2, decimal_places=1)
+    most = models.DecimalField(max_digits=3, decimal_places=2)
+
+    class Meta:
+        constraints = [CheckConstraint(condition=Q(most__gt=F("least")), name="more")]
 
 
 class Impossible(models.Model):
@@ -202,7 +213,7 @@ def odd(project, second):
     place, _ = project.start("odd.Place", "library.Unfilled")
     assert "Wrote odd/realtime.py" in place
     project.include("odd.urls")
-    names = ("Restaurant", "Empty", "Client", "Class", "Impossible", "Unfilled")
+    names = ("Restaurant", "Empty", "Client", "Class", "Event", "Impossible", "Unfilled")
     return dict(zip(names, project.start(*(f"odd.{name}" for name in names)), strict=True))
 
 
@@ -232,7 +243,7 @@ def test_a_second_one_is_added_to_the_files_of_the_first(project, second):
 def test_what_it_writes_for_odd_models_passes(project, odd):
     project.manage("check", "--fail-level", "ERROR")
     project.assert_tests_pass("library", 9)
-    project.assert_tests_pass("odd", 21, skipped=3)
+    project.assert_tests_pass("odd", 24, skipped=3)
     assert "by the constraint is_42" in project.text("odd/test_realtime.py")
 
 
@@ -242,6 +253,12 @@ def test_a_model_of_the_same_name_gets_a_longer_one(project, odd):
     assert '"odd-unfilleds", UnfilledViewSet, basename="odd-unfilled"' in project.text(
         "odd/urls.py"
     )
+
+
+def test_a_list_is_not_hidden_by_the_streams(project, odd):
+    assert '"odd-events", EventViewSet, basename="odd-event"' in project.text("odd/urls.py")
+    assert "They are called odd-events, for the streams' address ends in /events/" in odd["Event"]
+    assert "They are called" not in odd["Class"]
 
 
 def test_the_parent_s_key_is_represented_once(project, odd):

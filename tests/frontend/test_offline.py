@@ -151,9 +151,7 @@ def test_what_somebody_has_left_unsent_is_nobody_elses(visit: Visit, make_list: 
     expect(alice.texts).to_have_text(["a", "of bob's"])
 
 
-def test_pictures_need_no_network_once_the_page_is_there(
-    visit: Visit, make_list: MakeList
-) -> None:
+def test_pictures_need_no_network_once_the_page_is_there(visit: Visit, make_list: MakeList) -> None:
     alice = visit("alice")
     alice.page.route("**/*.svg", lambda route: route.abort())
     alice.open(make_list("Bread")["id"])

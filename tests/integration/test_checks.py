@@ -1,6 +1,7 @@
 """System checks, the prune command, and what can be said of rights without a server."""
 
 import uuid
+from types import ModuleType
 from typing import ClassVar
 
 import pytest
@@ -9,6 +10,7 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
+from django.urls import include, path, re_path
 
 from realtime import checks, log
 from realtime.channels import Registry as ChannelRegistry
@@ -16,6 +18,7 @@ from realtime.channels import registry as channels
 from realtime.events import Event
 from realtime.publishing.publisher import ModelPublisher, Registry
 from realtime.rights import revocation
+from realtime.setup_checks import check_settings
 from tests.logged import logged
 from todos.models import TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
@@ -110,6 +113,39 @@ def test_sqlite_without_the_write_lock_is_named(monkeypatch):
     (message,) = checks.check_database(databases=["default"])
     assert message.id == "realtime.E004"
     assert checks.check_database(databases=None) == []
+
+
+def nothing(request):
+    """A view that nobody sees."""
+
+
+STREAMS = path("api/events/", include("realtime.urls"))
+ADDRESSES = {
+    "beside each other": ([STREAMS, path("api/event/", nothing)], []),
+    "behind": (
+        [STREAMS, path("api/", include([path("events/", nothing)]))],
+        [f"{__name__}.nothing has the address /api/events/"],
+    ),
+    "before": (
+        [re_path("^api/events/$", nothing), STREAMS],
+        ["/api/events/ is the streams' address, but"],
+    ),
+    "in the way": (
+        [path("api/<str:what>/", nothing), STREAMS],
+        ["/api/events/ is the streams' address, but"],
+    ),
+    "what is left": ([STREAMS, path("api/<str:what>/", nothing), re_path("^api/.*$", nothing)], []),
+}
+
+
+@pytest.mark.parametrize("where", ADDRESSES)
+def test_views_at_the_streams_address_are_named(settings, where):
+    urlpatterns, told = ADDRESSES[where]
+    settings.ROOT_URLCONF = ModuleType("urls")
+    settings.ROOT_URLCONF.urlpatterns = urlpatterns
+    found = check_settings()
+    assert [message.id for message in found] == ["realtime.W011"] * len(told)
+    assert all(one in message.msg for one, message in zip(told, found, strict=True))
 
 
 @pytest.mark.django_db

@@ -15,6 +15,7 @@ from django.urls import URLResolver, get_resolver
 from realtime.exceptions import NotRegistered
 from realtime.publishing.publisher import registry
 from realtime.scaffolding.additions import is_installed
+from realtime.scaffolding.namings import of_streams, plural
 from realtime.scaffolding.plans import shown
 from realtime.scaffolding.scaffold import Scaffold
 
@@ -106,6 +107,11 @@ def _next(scaffold: Scaffold) -> Iterator[str]:
         yield f"In {settings.ROOT_URLCONF.replace('.', '/')}.py, the urlpatterns need:"
         yield from lacking
     yield f"Then it is tested by: python manage.py test {scaffold.package}"
+    if plural(scaffold.model) == of_streams():
+        yield (
+            f"They are called {scaffold.plural}, for the streams' address ends in /{of_streams()}/:"
+            " beside them, a list of that name would not be reached."
+        )
     if scaffold.owner is None and scaffold.owners:
         yield (
             f"Everybody who is logged in sees and writes all {scaffold.plural}; where these are"
