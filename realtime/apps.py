@@ -22,5 +22,5 @@ class RealtimeConfig(AppConfig):
         autodiscover_modules("realtime")
         connect()
         checks.register(check_coverage, checks.Tags.models)
-        checks.register(check_database, checks.Tags.database)
+        checks.register(check_database)
         checks.register(check_settings)

@@ -113,11 +113,11 @@ def _follows(publisher: ModelPublisher, model: type) -> bool:
     return meta is not None and meta.label_lower in followed
 
 
-def check_database(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+def check_database(**kwargs: Any) -> list[CheckMessage]:
     """On SQLite a transaction that reads before it writes fails under load, unless it begins with
-    the write lock."""
+    the write lock. This asks the settings, not the database, so it needs no ``--database``."""
     alias = log.database()
-    if alias not in (databases or []) or connections[alias].vendor != "sqlite":
+    if connections[alias].vendor != "sqlite":
         return []
     options = connections[alias].settings_dict["OPTIONS"]
     if options.get("transaction_mode") in ("IMMEDIATE", "EXCLUSIVE"):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,13 +14,16 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from realtime import log, models, sequencer
 from realtime.brokers.remote import RemoteBroker
 from realtime.conf import BROKERS, settings
 from realtime.operations import database
+from realtime.operations.endpoints import METRICS
 from realtime.operations.findings import OK, PROBLEM, WARNING, Finding
+from realtime.operations.views import MetricsView
 from realtime.plain import counted, one_line, reason
 
 _PATIENCE = 3.0
@@ -55,9 +59,29 @@ def _guarded(subject: str, examination: Callable[[], Iterator[Finding]]) -> Iter
 def _settings() -> Iterator[Finding]:
     if django_settings.DEBUG:
         yield Finding(WARNING, "settings", "DEBUG is on.", "Turn it off in production.")
+    # With a token, what is wrong with it is for the system checks to say.
     if not settings.METRICS_TOKEN:
-        who = "everybody, for DEBUG is on" if django_settings.DEBUG else "staff that is logged in"
-        yield Finding(OK, "settings", f"Without REALTIME_METRICS_TOKEN, /metrics is for {who}.")
+        yield _metrics()
+
+
+def _metrics() -> Finding:
+    if not _is_at(METRICS, MetricsView):
+        text = f"There is no {METRICS}: neither REALTIME_METRICS_TOKEN nor a view for staff."
+        return Finding(OK, "settings", text)
+    if find_spec("prometheus_client") is None:
+        text = f"{METRICS} answers 501: it needs prometheus_client, which is not installed."
+        advice = "Install this package with the extra `metrics`."
+        return Finding(WARNING, "settings", text, advice)
+    who = "everybody, for DEBUG is on" if django_settings.DEBUG else "staff that is logged in"
+    return Finding(OK, "settings", f"Without REALTIME_METRICS_TOKEN, {METRICS} is for {who}.")
+
+
+def _is_at(path: str, view: type) -> bool:
+    try:
+        found = resolve(path).func
+    except Resolver404:
+        return False
+    return issubclass(getattr(found, "cls", object), view)
 
 
 def _checks(reachable: bool) -> Iterator[Finding]:

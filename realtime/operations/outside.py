@@ -220,6 +220,13 @@ def _quiet(stream: Stream, patience: float) -> Iterator[Finding]:
     """A keep-alive must come while nothing else does."""
     stream.text = ""
     if patience < settings.KEEP_ALIVE:
+        yield Finding(
+            WARNING,
+            "stream",
+            "Whether something cuts it while it is quiet was not looked at: --patience is"
+            f" {patience:g} s, a keep-alive comes every {settings.KEEP_ALIVE:g} s.",
+            "Leave out --patience.",
+        )
         return
     took = stream.until("event: keep-alive", patience)
     yield Finding(OK, "stream", f"A keep-alive came after {took:.1f} s; the stream was not cut.")

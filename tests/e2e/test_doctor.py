@@ -102,6 +102,13 @@ def test_it_names_what_a_proxy_does(server, proxy_of, fault, said):
     assert error.startswith("CommandError: 1 problem, ")
 
 
+def test_it_says_what_it_was_too_impatient_to_look_at(server):
+    code, told, _ = doctor(server, server.url, "--patience", "0.5")
+    (line,) = [line for line in told.splitlines() if "was not looked at" in line]
+    assert line.startswith("warning  stream: ")
+    assert code == 0
+
+
 def test_a_probe_s_channel_is_made_with_the_secret_key_alone(server):
     # This process has another one.
     with closing(Stream(server.url, [probes.name()])) as stream:

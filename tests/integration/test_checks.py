@@ -110,9 +110,8 @@ def test_a_log_in_another_database_is_named(monkeypatch):
 
 def test_sqlite_without_the_write_lock_is_named(monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
-    (message,) = checks.check_database(databases=["default"])
+    (message,) = run_checks()
     assert message.id == "realtime.E004"
-    assert checks.check_database(databases=None) == []
 
 
 def nothing(request):

@@ -72,7 +72,7 @@ def test_tail_says_when_something_may_be_missing(written):
 
 @pytest.mark.parametrize(("arguments", "said"), [
     (["realtime_tail"], "Name the channels"),
-    (["realtime_tail", "a", "--all"], "Name the channels"),
+    (["realtime_tail", "a", "b", "--all"], "a b and --all were both given"),
     (["realtime_tail", "a b"], "A channel's name"),
     (["realtime_tail", "a", "--since", "1"], "--since takes"),
     (["realtime_tail", "a", "--since", "9-12345678"], "not of this log"),
@@ -180,6 +180,21 @@ def test_it_says_who_may_read_the_figures(settings):
     for debug, who in ((False, "staff that is logged in."), (True, "everybody, for DEBUG is on.")):
         settings.DEBUG = debug
         assert any(one.text.endswith(who) for one in found("settings"))
+
+
+@pytest.mark.urls("realtime.urls")
+def test_it_says_that_nobody_may_read_figures_that_are_not_there(settings):
+    (told,) = found("settings")
+    assert (told.level, told.text.partition(":")[0]) == (OK, "There is no /metrics")
+    settings.REALTIME_METRICS_TOKEN = "of-sixteen-characters"
+    assert found("settings") == []
+
+
+def test_it_says_what_figures_lack(monkeypatch):
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    (told,) = found("settings")
+    assert told.level == WARNING
+    assert "prometheus_client" in told.text
 
 
 def test_a_server_that_is_not_there_is_a_problem():

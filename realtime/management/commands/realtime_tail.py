@@ -74,7 +74,9 @@ class Command(BaseCommand):
 
 
 def _channels(names: list[str], everything: bool) -> list[str]:
-    if everything == bool(names):
+    if everything and names:
+        raise CommandError(f"{' '.join(names)} and --all were both given: leave one out.")
+    if not everything and not names:
         raise CommandError("Name the channels to follow, or say --all.")
     try:
         return [check_target(name) for name in names]
