@@ -101,6 +101,14 @@ def post_fork(server: Any, worker: Any) -> None:
     server.realtime_pool.join()
 
 
+def post_worker_init(worker: Any) -> None:
+    """Called in each worker when it has loaded the application."""
+    # Not before there are settings, and applications.
+    from compare.sweeping import begin_with_first_request  # noqa: PLC0415
+
+    begin_with_first_request()
+
+
 def child_exit(server: Any, worker: Any) -> None:
     """Called in the master when a worker has ended, however it did."""
     server.realtime_pool.bury()

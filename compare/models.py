@@ -39,9 +39,12 @@ class Scratch(models.Model):
             return TodoItem.objects.create(todo_list=todo_list, text="Event 0")
 
     @classmethod
-    def sweep(cls, now: datetime | None = None) -> None:
-        """Deletes what should be gone by now."""
-        _delete(cls.objects.filter(expires_at__lte=now or timezone.now()))
+    def sweep(cls, now: datetime | None = None) -> timedelta | None:
+        """Deletes what should be gone by now; answers when the last of the others should be."""
+        now = now or timezone.now()
+        _delete(cls.objects.filter(expires_at__lte=now))
+        last = cls.objects.aggregate(last=models.Max("expires_at"))["last"]
+        return last - now if last else None
 
 
 def _delete(scratches: "models.QuerySet[Scratch]") -> None:

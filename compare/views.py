@@ -1,6 +1,5 @@
 """The page, the list that it writes to, and the size of its own requests."""
 
-import threading
 from dataclasses import astuple
 from typing import Any
 
@@ -14,11 +13,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from compare.models import LIFETIME, Scratch
+from compare.models import Scratch
 from compare.sizes import head
+from compare.sweeping import sweeper
 from realtime.bridge import UPGRADE
 from realtime.conf import pusher_app, settings
-from realtime.database.connections import with_connection
 from realtime.websockets.admission import DECIDED, Admission
 
 WAYS = (
@@ -62,12 +61,9 @@ class ScratchView(APIView):
 
     def post(self, request: Request) -> Response:
         """A list with one item, which is deleted by itself after some minutes."""
-        Scratch.sweep()
         item = Scratch.make(request.user)
-        # The page deletes it earlier. Whatever ends this process first, the next visit sweeps.
-        timer = threading.Timer(LIFETIME.total_seconds() + 1, with_connection, [Scratch.sweep])
-        timer.daemon = True
-        timer.start()
+        # The page deletes it earlier. What ends this process first is begun anew by the next one.
+        sweeper.begin()
         return Response({"todo_list": item.todo_list_id, "item": item.pk}, status=201)
 
 

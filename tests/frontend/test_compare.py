@@ -175,6 +175,28 @@ def test_nothing_is_left_by_whoever_stops_or_closes_the_page(server: Server, vis
     wait_until(lambda: scratches(server) == 0, "the list to be deleted")
 
 
+ORPHAN = """
+from datetime import timedelta
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from compare.models import Scratch
+Scratch.make(get_user_model().objects.get(username="alice"))
+Scratch.objects.update(expires_at=timezone.now() + timedelta(seconds=%d))
+"""
+
+
+@pytest.mark.parametrize("seconds", [-1, 2])
+def test_what_a_crashed_server_has_left_is_swept_by_the_next(
+    fresh_server: Server, seconds: int
+) -> None:
+    fresh_server.kill()
+    fresh_server.shell(ORPHAN % seconds)
+    assert scratches(fresh_server) == 1
+    fresh_server.start()
+    httpx.get(f"{fresh_server.url}/accounts/login/", timeout=20)
+    wait_until(lambda: scratches(fresh_server) == 0, "the list to be deleted")
+
+
 def test_what_goes_wrong_is_said(server: Server, visit: Visit) -> None:
     bob = visit("bob", own_session=True)
     begin(bob.page, "longpolling", duration="120")
@@ -210,3 +232,14 @@ def test_it_fits_a_phone(visit: Visit, server: Server, scheme: str) -> None:
     )
     background = "rgb(19, 21, 20)" if scheme == "dark" else "rgb(246, 245, 241)"
     expect(page.locator("body")).to_have_css("background-color", background)
+
+
+def test_that_there_is_no_websocket_reads_as_one_text(visit: Visit, fresh_server: Server) -> None:
+    phone = {"width": 360, "height": 740}
+    page = visit("alice", of=fresh_server, viewport=phone).page
+    page.goto(f"{fresh_server.url}/compare/")
+    key = page.locator(".ways code")
+    expect(key).to_have_text("PUSHER_KEY")
+    # Else each part of the text would be a column of its own.
+    assert "flex" not in key.evaluate("one => getComputedStyle(one.parentElement).display")
+    assert key.evaluate("one => one.getClientRects().length") == 1

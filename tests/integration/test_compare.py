@@ -1,5 +1,6 @@
 """The lists that measurements write to, and the size of a request's head."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ pytestmark = pytest.mark.django_db
 
 def test_a_scratch_goes_when_its_time_is_over(alice: Any, groceries: Any) -> None:
     item = Scratch.make(alice)
-    Scratch.sweep()
+    left = Scratch.sweep()
     assert TodoList.objects.filter(pk=item.todo_list_id).exists()
-    Scratch.sweep(timezone.now() + LIFETIME)
+    assert left is not None
+    assert timedelta(0) < left <= LIFETIME
+    assert Scratch.sweep(timezone.now() + LIFETIME) is None
     assert list(TodoList.objects.all()) == [groceries]
     assert not Scratch.objects.exists()
 
