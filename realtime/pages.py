@@ -4,6 +4,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings as django_settings
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import BrowsableAPIRenderer
 
@@ -58,11 +60,27 @@ class StreamPageRenderer(BrowsableAPIRenderer):
             "error": data.get("detail", "") if status >= 400 and isinstance(data, dict) else "",
             "hint": HINTS.get(status, ""),
             "hints": HINTS,
+            "credentials": _credentials(renderer_context["view"]),
             "groups": groups,
             "chosen": chosen,
             "others": [name for name in chosen if name not in listed],
             "limit": LISTED,
         }
+
+
+def _credentials(view: Any) -> str:
+    """What curl takes to be somebody, by the first way in which this project knows people; empty
+    if there is none."""
+    for authenticator in (kind() for kind in view.authentication_classes):
+        if isinstance(authenticator, SessionAuthentication):
+            return f'-b "{django_settings.SESSION_COOKIE_NAME}=$SESSION"'
+        if isinstance(authenticator, BasicAuthentication):
+            return '-u "$USERNAME"'
+        # As TokenAuthentication calls it; and those of others, in the challenge of a 401.
+        asked = authenticator.authenticate_header(view.request) or ""
+        if scheme := getattr(authenticator, "keyword", None) or asked.partition(" ")[0]:
+            return f'-H "Authorization: {scheme} $TOKEN"'
+    return ""
 
 
 def _grouped(choices: dict[str, list[tuple[str, str]]]) -> dict[str, list[tuple[str, str]]]:

@@ -29,8 +29,8 @@ class Visitor:
     def _listen(self, message: ConsoleMessage) -> None:
         text = message.text
         # Chromium reports each refused or failed request by itself; that is no mistake of the page.
-        # Nor are REST framework's own style attributes, which are in vain.
-        foreign = "inline style" in text and "/api/" in self.page.url
+        # Nor are Swagger UI's own style attributes, which are in vain.
+        foreign = "inline style" in text and "/api/docs/" in self.page.url
         if message.type in ("error", "warning") and not (
             foreign or "Failed to load resource" in text
         ):

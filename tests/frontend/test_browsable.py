@@ -287,10 +287,15 @@ def test_on_a_phone_buttons_leave_room(browse: Callable[..., Page], make_list: M
             assert apart or one["x"] + one["width"] + 7 <= other["x"]
 
 
-@pytest.mark.parametrize("path", ["/api/todo-items/", "/api/events/", "/api/docs/"])
+@pytest.mark.parametrize("path", [
+    "/api/todo-items/", "/api/events/", "/api/events/?channel=private-user.999", "/api/docs/",
+])  # fmt: skip
 def test_dark_is_dark(browse: Callable[..., Page], path: str) -> None:
     page = browse(path, color_scheme="dark")
     color = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     assert max(page.evaluate(color)) < 64
+    if path == "/api/events/?channel=private-user.999":
+        box = color.replace("document.body", 'document.querySelector("[role=alert]")')
+        assert max(page.evaluate(box)) < 64
     if path == "/api/docs/":
         expect(page.locator("html")).to_have_class("dark-mode")

@@ -255,12 +255,21 @@ def test_signing_out_elsewhere_ends_this_page_too(visit: Visit, make_list: MakeL
     shown = make_list("a")
     alice = visit("alice", own_session=True)
     alice.open(shown["id"])
+    name = alice.page.locator("#lists .name").first.inner_text()
+    alice.page.locator(".status").first.click()
+    add(alice, "b")
+    expect(alice.page.locator("#events")).to_contain_text("todo-item.created")
     second = alice.context.new_page()
     second.goto(alice.url)
     second.get_by_role("button", name="Sign out", exact=True).click()
     expect(second).to_have_url(f"{alice.url}/accounts/login/")
     expect(alice.page.locator("#panel-notice")).to_contain_text("You are signed out")
     expect(alice.page.locator(".status").first).to_have_text("Signed out")
+    shown_still = alice.page.locator("body").inner_text()
+    assert [text for text in (name, "alice", "todo-item") if text in shown_still] == []
+    assert alice.page.title() == "Todos"
+    alice.page.locator(".status").first.click()
+    expect(alice.page.locator("#events")).not_to_contain_text("todo-item")
     alice.page.get_by_role("button", name="Sign in").click()
     expect(alice.page).to_have_url(f"{alice.url}/accounts/login/?next=%2F%3Flist%3D{shown['id']}")
 

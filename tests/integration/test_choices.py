@@ -1,12 +1,20 @@
 """The channels that somebody can choose from."""
 
+from html import unescape
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import (
+    BaseAuthentication,
+    BasicAuthentication,
+    SessionAuthentication,
+    TokenAuthentication,
+)
 
 from realtime.channels import Registry, registry
 from realtime.templatetags.realtime import stream_link
+from realtime.views import StreamView
 from todos.models import TodoList
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +58,28 @@ def test_a_template_can_say_where_the_stream_is(client_of: Any, alice: Any, groc
     assert (link["url"], link["channels"]) == (f"/api/events/?channel={channel}", [channel])
     assert link["position"] in answer["Link"]
     assert stream_link(client_of(alice).options("/api/todo-lists/")) is None
+
+
+class Elsewhere(BaseAuthentication):
+    """Of a package that this one does not know."""
+
+    def authenticate(self, request: Any) -> None:
+        return None
+
+    def authenticate_header(self, request: Any) -> str:
+        return 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize(("ways", "given"), [
+    ([TokenAuthentication, SessionAuthentication], ' -H "Authorization: Token $TOKEN"'),
+    ([Elsewhere], ' -H "Authorization: Bearer $TOKEN"'),
+    ([SessionAuthentication, BasicAuthentication], ' -b "sessionid=$SESSION"'),
+    ([BasicAuthentication], ' -u "$USERNAME"'),
+    ([], ""),
+])  # fmt: skip
+def test_the_page_has_a_command_that_this_project_understands(
+    client: Any, monkeypatch: Any, ways: list[Any], given: str
+) -> None:
+    monkeypatch.setattr(StreamView, "authentication_classes", ways)
+    page = client.get("/api/events/", headers={"Accept": "text/html"}).content.decode()
+    assert f'>curl -N{given} "http://testserver/api/events/' in unescape(page)

@@ -281,3 +281,20 @@ def test_another_failure_is_a_500(client, monkeypatch):
     client.raise_request_exception = False
     answer = client.get("/api/docs/")
     assert (answer.status_code, answer.json()) == (500, {"detail": "Server error."})
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "text/event-stream", ""])
+def test_an_address_that_there_is_not_is_a_404_in_json(client, settings, debug, accept):
+    settings.DEBUG = debug
+    answer = client.get("/api/nope/", headers={"Accept": accept})
+    assert answer.status_code == 404
+    assert answer.json() == {"detail": "Not found."}
+
+
+def test_a_developer_s_browser_is_shown_which_addresses_there_are(client, settings):
+    settings.DEBUG = True
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    assert b"URLconf" in client.get("/api/nope/", headers=browser).content
+    assert b"URLconf" in client.get("/nope/").content
+    assert client.get("/api/todo-lists", headers=browser)["Location"] == "/api/todo-lists/"

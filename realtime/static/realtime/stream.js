@@ -88,7 +88,8 @@ class StreamPage {
     this.#error.hidden = true;
     this.#place.hidden = false;
     const query = new URLSearchParams([...channels].map((name) => ["channel", name]));
-    $("stream-curl").textContent = `curl -N -H "Authorization: Token $TOKEN" "${location.origin}${location.pathname}?${query}"`;
+    const curl = $("stream-curl");
+    curl.textContent = `${curl.dataset.command} "${location.origin}${location.pathname}?${query}"`;
     this.#follower.follow(channels, position);
   }
 

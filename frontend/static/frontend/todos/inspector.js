@@ -49,6 +49,12 @@ export class Inspector {
     client.stream.on("open", () => this.#say());
   }
 
+  /** Closes it; what it had is gone. */
+  forget() {
+    this.#clear();
+    if (!this.#drawer.hidden) this.#close();
+  }
+
   #toggle(button) {
     if (!this.#drawer.hidden) return this.#close();
     this.#opener = button;

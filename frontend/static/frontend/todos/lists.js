@@ -29,6 +29,12 @@ export class ListsView {
     for (const item of this.#element.children) this.#mark(item);
   }
 
+  /** Shows none of them. */
+  forget() {
+    this.#element.replaceChildren();
+    this.#notice.replaceChildren();
+  }
+
   #render(foreign) {
     const { state } = this.#lists;
     if (state === "failed") {

@@ -36,6 +36,7 @@ class Page {
     find: (letter) => this.#items.find(letter),
     restore: (letter) => this.#restore(letter),
   });
+  #inspector = null;
   #id = null;
   #leaving = null; // the list that the user has just deleted or left
   #seen = false; // whether the list that is shown has been among the lists
@@ -43,7 +44,7 @@ class Page {
   start() {
     const buttons = document.querySelectorAll(".status");
     showStatus(this.#client, buttons, document.getElementById("connection"));
-    new Inspector(this.#client, buttons);
+    this.#inspector = new Inspector(this.#client, buttons);
     avatar(username, document.querySelector(".account .avatar"));
     document.getElementById("back").addEventListener("click", () => this.#back());
     addEventListener("popstate", () => this.#show(fromAddress()));
@@ -144,8 +145,13 @@ class Page {
     this.#notice.replaceChildren(blank({ picture: "list", title: "This list is not here", text, action }));
   }
 
+  /** Who comes by now is not to see what was shown. */
   #signedOut() {
     this.#showItems(null);
+    this.#head.show(null);
+    this.#sidebar.forget();
+    this.#inspector.forget();
+    for (const part of document.querySelectorAll(".sidebar nav, .account, .unsent")) part.hidden = true;
     this.#sheet.hidden = true;
     this.#app.dataset.view = "items";
     const action = { label: "Sign in", run: () => location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`) };
