@@ -79,7 +79,9 @@ def _publisher(publisher: ModelPublisher) -> Iterator[CheckMessage]:
             yield Warning(
                 f"Deleting a {related._meta.label} takes it out of {label}.{field.name} without"
                 " an event: Django sends no signal for the rows of an automatic table.",
-                hint="Give the relation a model of its own (through=…) and follow it.",
+                hint="Give the relation a model of its own (through=…) and follow it. If"
+                f" {field.name} is neither represented nor decides on channels, nothing is lost:"
+                ' add "realtime.W002" to SILENCED_SYSTEM_CHECKS.',
                 obj=publisher.model,
                 id="realtime.W002",
             )
