@@ -38,8 +38,8 @@ class Event(models.Model):
 
 
 class Key(models.Model):
-    """A hash of a row's key that is being written while there is no such row: whoever writes it too
-    waits, as for a unique value. None is ever committed."""
+    """A hash of a key that was written when there was no such row. As long as it is being written,
+    whoever writes it too waits."""
 
     key = models.BigIntegerField(primary_key=True)
 

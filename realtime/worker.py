@@ -20,6 +20,7 @@ from realtime.exceptions import PositionLost
 from realtime.fanout import FanOut
 from realtime.grip.feeder import Feeders
 from realtime.hub import Hub, jittered
+from realtime.publishing import keys
 from realtime.rights import evictions, revocation
 from realtime.rights.guard import Guard
 from realtime.subscriber import AnySubscriber
@@ -247,7 +248,7 @@ class Worker:
         while True:
             await asyncio.sleep(jittered(settings.PRUNE_INTERVAL))
             try:
-                await self._loop.run_in_executor(self._checks, with_connection, log.prune)
+                await self._loop.run_in_executor(self._checks, with_connection, _prune_tables)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("The log can't be pruned, trying again: %s", error)
 
@@ -273,3 +274,8 @@ class Worker:
         self._loop.call_soon_threadsafe(self.drain)
         if callable(previous):
             previous(number, frame)
+
+
+def _prune_tables() -> None:
+    log.prune()
+    keys.prune(log.database())

@@ -6,19 +6,23 @@ one of its own, since Django would commit the row before the log's.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from copy import copy
 from functools import cache, partial, wraps
-from typing import Any
+from typing import Any, ClassVar
 
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 from django.db.models import Model, QuerySet, signals
-from django.db.models.expressions import DatabaseDefault
+from django.db.models.options import Options
+from django.db.models.sql import UpdateQuery
+from django.utils.functional import cached_property
 
 from realtime.database.chunks import chunked
 from realtime.exceptions import UncoveredWrite
 from realtime.publishing import receivers
 from realtime.publishing.conflicts import Conflicts
-from realtime.publishing.keys import key
+from realtime.publishing.going import nothing_left
+from realtime.publishing.keys import is_known, key
 from realtime.publishing.watch import (
     Targets,
     Watch,
@@ -41,13 +45,26 @@ _TRIES = 3
 class CoveredQuerySet(QuerySet[Any]):
     """A queryset whose bulk writes are published."""
 
+    _original: ClassVar[type[QuerySet[Any]]]
+
+    def __reduce__(self) -> Any:
+        # Its own class is in no module.
+        return _unpickled, (self._original,), self.__getstate__()
+
     def update(self, **kwargs: Any) -> int:
         """Updates the rows, and publishes what that changed."""
         if self.query.is_sliced or self.query.combinator:
             return super().update(**kwargs)  # Django refuses these.
         self._for_write = True
+        # What Django refuses is refused before anything is locked.
+        refuses: Any = self.query.chain(UpdateQuery)
+        refuses.add_update_values(kwargs)
+        # What updates pay no heed to.
+        rows = self.order_by()
+        rows.query.select_for_update = rows.query.distinct = False
+        rows.query.distinct_fields = ()
         with transaction.atomic(using=self.db, savepoint=False):
-            pks = list(dict.fromkeys(self.order_by().values_list("pk", flat=True)))
+            pks = list(dict.fromkeys(rows.values_list("pk", flat=True)))
             watch = Watch(self.db)
             affected = watch.look_at_rows({self.model: pks}, also=_new_targets(self.model, kwargs))
             # Only the rows looked at: others may have come to match in the meantime.
@@ -56,6 +73,7 @@ class CoveredQuerySet(QuerySet[Any]):
                 for chunk in chunked(pks, _UPDATED_AT_ONCE)
             )
             watch.publish(affected)
+        self._result_cache = None
         return count
 
     update.alters_data = True  # type: ignore[attr-defined]
@@ -70,6 +88,8 @@ class CoveredQuerySet(QuerySet[Any]):
         unique_fields: Sequence[str] | None = None,
     ) -> list[Any]:
         """Inserts the objects, and publishes those that are new or changed."""
+        if ignore_conflicts and update_conflicts:
+            return super().bulk_create(objs, batch_size, True, True)  # Django refuses it.
         objs = list(objs)
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False):
@@ -95,7 +115,7 @@ class CoveredQuerySet(QuerySet[Any]):
                     written = [obj for obj in objs if self._insert_one(obj)]
             else:
                 written = super().bulk_create(objs, batch_size=batch_size)
-            if any(obj.pk is None or isinstance(obj.pk, DatabaseDefault) for obj in written):
+            if not all(is_known(obj.pk) for obj in written):
                 raise UncoveredWrite(
                     "It is not known which rows were inserted: save them one by one."
                 )
@@ -182,10 +202,28 @@ class CoveredManager:
         return queryset
 
 
+class CoveredOptions(Options):  # type: ignore[type-arg]
+    """A model's options, whose base manager is covered also when it is made anew, as it is when
+    any other model is defined later. Related managers' add() and set() write by it."""
+
+    @cached_property
+    def base_manager(self) -> Any:
+        manager = Options.base_manager.func(self)  # type: ignore[attr-defined]
+        if not isinstance(manager, CoveredManager):
+            kind: Any = type(manager)
+            manager.__class__ = _covered(kind, CoveredManager)
+        return manager
+
+
+def _unpickled(original: Any) -> QuerySet[Any]:
+    covered: Any = _covered(original, CoveredQuerySet)
+    return covered.__new__(covered)  # type: ignore[no-any-return]
+
+
 @cache
 def _covered(original: type, mixin: type) -> type:
     # Same name and module: migrations write managers down by these.
-    names = {"__module__": original.__module__, "__doc__": original.__doc__}
+    names = {"__module__": original.__module__, "__doc__": original.__doc__, "_original": original}
     bases = (original,) if issubclass(original, mixin) else (mixin, original)
     return type(original.__name__, bases, names)
 
@@ -201,10 +239,7 @@ def cover_managers(model: type[Model]) -> None:
         if not isinstance(manager, CoveredManager):
             manager.__class__ = _covered(type(manager), CoveredManager)  # type: ignore[arg-type]
     model._meta._expire_cache()  # type: ignore[attr-defined]
-    # Related managers' add() and set() write by this one, which is among no model's managers.
-    base = model._meta.base_manager
-    if not isinstance(base, CoveredManager):
-        base.__class__ = _covered(type(base), CoveredManager)  # type: ignore[arg-type]
+    model._meta.__class__ = CoveredOptions
 
 
 def cover_saves(model: type[Model]) -> None:
@@ -229,7 +264,11 @@ def cover_saves(model: type[Model]) -> None:
             return
         receivers.stand_last(signals.pre_save)
         using = using or router.db_for_write(type(self), instance=self)
-        with transaction.atomic(using=using, savepoint=False):
+        # None within another one: what receivers raise before the write is no reason for Django to
+        # have that rolled back.
+        within = connections[using].in_atomic_block
+        own = nullcontext() if within else transaction.atomic(using=using)
+        with own, nothing_left(self):
             original(self, raw, force_insert, force_update, using, update_fields)
 
     save_base.covered = True  # type: ignore[attr-defined]

@@ -6,9 +6,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connections
 from django.db.models import Model
+from django.db.models.expressions import DatabaseDefault
 
 from realtime.database.chunks import chunked
 from realtime.exceptions import UncoveredWrite
+
+_BATCH = 10_000
+"""Keys that are pruned at once."""
 
 
 def key(model: type[Model], written: Any) -> Any:
@@ -27,6 +31,12 @@ def key(model: type[Model], written: Any) -> Any:
         return written  # The database will refuse it in its own words.
 
 
+def is_known(pk: Any) -> bool:
+    """Whether this is all of a row's key: it may be made on insertion, or a part of it."""
+    parts = pk if isinstance(pk, tuple) else (pk,)
+    return all(part is not None and not isinstance(part, DatabaseDefault) for part in parts)
+
+
 def ordered(pks: Iterable[Any]) -> list[Any]:
     """Keys once each, in one order for all writers: locks taken so can't deadlock."""
     return sorted(set(pks), key=lambda pk: (str(type(pk)), pk))
@@ -40,11 +50,24 @@ def lock(model: type[Model], pks: Iterable[Any], using: str) -> None:
         return
     missing: list[Any] = []
     for chunk in chunked(ordered(pks)):
+        # In the order in which Django saves the parts of an object.
+        for parent in _parents(model):
+            _lock_rows(parent, chunk, using)
         found = _lock_rows(model, chunk, using)
         missing += (pk for pk in chunk if pk not in found)
     for chunk in chunked(missing):
         _lock_missing(model, chunk, using)
         _lock_rows(model, chunk, using)  # Which somebody had been inserting.
+
+
+def _parents(model: type[Model]) -> list[type[Model]]:
+    """The models in whose tables objects of `model` have a part under their key, from the top."""
+    found: list[Any] = []
+    key: Any = model._meta.pk
+    while key.remote_field and key.remote_field.parent_link:
+        found.insert(0, key.related_model)
+        key = key.related_model._meta.pk
+    return found
 
 
 def _lock_rows(model: type[Model], pks: Collection[Any], using: str) -> set[Any]:
@@ -60,23 +83,35 @@ def _lock_missing(model: type[Model], pks: Collection[Any], using: str) -> None:
     A row that was deleted is written again when somebody saves an instance of it, or gives a new
     one its key. Whoever finds no row must not take one that appears a moment later for its own.
 
-    They wait as all do who insert one unique value. Advisory locks would say the same, but there is
-    room for some thousands of these in the whole database, and an import may write more keys.
+    They wait as all do who insert one unique value, or update one row. Advisory locks would say the
+    same, but there is room for some thousands of these in the whole database, and an import may
+    write more keys. The rows stay until they are pruned: to delete them here would have to look for
+    them, and transactions that are serializable conflict over what they have looked at.
     """
     connection = connections[using]
     if connection.vendor != "postgresql":
         return
-    names = [f"{model._meta.label} {pk}" for pk in pks]
+    label = model._meta.concrete_model._meta.label  # type: ignore[union-attr]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO realtime_key SELECT hashtextextended(name, 0)"
-            " FROM unnest(%s::text[]) WITH ORDINALITY AS names (name, place)"
-            " ORDER BY place ON CONFLICT DO NOTHING",
-            [names],
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS names (name, place) ORDER BY place"
+            " ON CONFLICT (key) DO UPDATE SET key = excluded.key",
+            [[f"{label} {pk}" for pk in pks]],
         )
-        # Others wait for this transaction all the same, and nothing is left of it.
-        cursor.execute(
-            "DELETE FROM realtime_key WHERE key IN"
-            " (SELECT hashtextextended(name, 0) FROM unnest(%s::text[]) AS name)",
-            [names],
-        )
+
+
+def prune(using: str) -> None:
+    """Deletes the keys that nobody is writing now."""
+    connection = connections[using]
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "DELETE FROM realtime_key WHERE key = ANY (ARRAY("
+                "SELECT key FROM realtime_key LIMIT %s FOR UPDATE SKIP LOCKED))",
+                [_BATCH],
+            )
+            if cursor.rowcount < _BATCH:
+                return

@@ -1,25 +1,23 @@
 """Connects the models that publishers are about: signals before and after each write.
 
-Django sends a write's two signals with the same instance, and a deletion's with the same origin;
-the watch over the write is kept on these, so that a write which fails leaves nothing behind.
+Django sends a deletion's signals with the same origin; the watch over it is kept there, so that one
+which fails leaves nothing behind.
 """
 
 from typing import Any
 
 from django.apps import apps
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import ForeignKey, ManyToManyField, Model, signals
 from django.db.models.deletion import CASCADE, DO_NOTHING, PROTECT, RESTRICT
-from django.db.models.expressions import DatabaseDefault
 
-from realtime.publishing import receivers
+from realtime.publishing import going, receivers
 from realtime.publishing.coverage import cover_managers, cover_saves
 from realtime.publishing.deletion import Deletion
-from realtime.publishing.keys import key
+from realtime.publishing.keys import is_known, key
 from realtime.publishing.publisher import ModelPublisher, registry
-from realtime.publishing.watch import Targets, Watch, is_part, merge, targets
+from realtime.publishing.watch import Watch, is_part, merge, symmetrical, targets
 
-_WATCHES = "_realtime_watches"
 _DELETION = "_realtime_deletion"
 
 
@@ -44,8 +42,11 @@ def connect() -> None:
     receivers.stand_first(signals.post_save)
     receivers.stand_first(signals.post_delete)
     for publisher in registry:
+        both_ways = symmetrical(publisher.model)
         for many in publisher.model._meta.many_to_many:
             through: Any = many.remote_field.through
+            if many in both_ways:
+                cover_managers(through)
             if through._meta.auto_created:
                 signals.m2m_changed.connect(
                     _many_to_many(publisher, many),
@@ -79,30 +80,19 @@ def detaching_fields(model: type[Model]) -> "list[ForeignKey[Any, Any]]":
     ]
 
 
-def _push(instance: Model, watch: Watch, wanted: Targets) -> None:
-    # A stack: a receiver may save the same instance again before this save's second signal.
-    instance.__dict__.setdefault(_WATCHES, []).append((watch, wanted))
-
-
-def _pop(instance: Model) -> tuple[Watch, Targets]:
-    watches = instance.__dict__[_WATCHES]
-    popped: tuple[Watch, Targets] = watches.pop()
-    if not watches:
-        del instance.__dict__[_WATCHES]
-    return popped
-
-
 def _before_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
     watch = Watch(using)
-    unknown = instance.pk is None or isinstance(instance.pk, DatabaseDefault)
-    stored = [] if unknown else [instance.pk]
+    stored = [instance.pk] if is_known(instance.pk) else []
     wanted = watch.look_at_rows({sender: stored}, also=targets(sender, [instance]))
-    _push(instance, watch, wanted)
+    going.begin(instance, watch, wanted)
 
 
-def _after_save(sender: type[Model], instance: Model, **kwargs: Any) -> None:
-    watch, wanted = _pop(instance)
-    watch.publish(merge(wanted, targets(sender, [instance])))
+def _after_save(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
+    if begun := going.end(instance):
+        watch, wanted = begun
+        # The row is not to be committed without its event, whoever catches what is raised.
+        with transaction.mark_for_rollback_on_error(using):
+            watch.publish(merge(wanted, targets(sender, [instance])))
 
 
 def _before_delete(
@@ -129,10 +119,12 @@ def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]")
         instance: Model, action: str, reverse: bool, pk_set: set[Any] | None, using: str, **_: Any
     ) -> None:
         if action.startswith("post_"):
-            watch, wanted = _pop(instance)
-            watch.publish(wanted)
+            if begun := going.end(instance):
+                watch, wanted = begun
+                watch.publish(wanted)
             return
-        if not reverse:
+        both_ways = field.remote_field.symmetrical
+        if not reverse and (not both_ways or action == "pre_add"):
             pks = {key(publisher.model, instance.pk)}
         elif pk_set is not None:
             pks = pk_set
@@ -140,9 +132,11 @@ def _many_to_many(publisher: ModelPublisher, field: "ManyToManyField[Any, Any]")
             _seal(instance, using)
             related = publisher.model._base_manager.using(using).filter(**{field.name: instance})
             pks = set(related.values_list("pk", flat=True))
+        if both_ways:
+            pks = {*pks, key(publisher.model, instance.pk)}
         watch = Watch(using)
         watch.look({publisher: pks})
-        _push(instance, watch, {publisher: pks})
+        going.begin(instance, watch, {publisher: pks})
 
     return receive
 

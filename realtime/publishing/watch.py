@@ -6,15 +6,14 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Model
-from django.db.models.expressions import DatabaseDefault
+from django.db.models import ManyToManyField, Model
 
 from realtime import log, meters, sequencer
 from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import UncoveredWrite
 from realtime.publishing import keys, told
-from realtime.publishing.keys import key, ordered
+from realtime.publishing.keys import is_known, key, ordered
 from realtime.publishing.publisher import ModelPublisher, registry
 from realtime.publishing.told import Images
 
@@ -33,6 +32,22 @@ def followers(model: type[Model]) -> list[tuple[ModelPublisher, str]]:
             followed = apps.get_model(label)
             if issubclass(model, followed):
                 found.append((publisher, followed._meta.get_field(field).attname))
+        # Django sends no signal of the other half of such a relation.
+        for many in symmetrical(publisher.model):
+            through: Any = many.remote_field.through
+            if model is through:
+                source: Any = through._meta.get_field(many.m2m_field_name())
+                found.append((publisher, source.attname))
+    return found
+
+
+def symmetrical(model: type[Model]) -> "list[ManyToManyField[Any, Any]]":
+    """The relations of `model` with itself that have no model of their own, and go both ways."""
+    found = []
+    for many in model._meta.many_to_many:
+        relation: Any = many.remote_field
+        if relation.symmetrical and relation.through._meta.auto_created:
+            found.append(many)
     return found
 
 
@@ -58,25 +73,41 @@ def is_part(parent: type[Model], model: type[Model]) -> bool:
     return False
 
 
+def _has_key_of(model: type[Model], publisher: ModelPublisher) -> bool:
+    """Whether rows of `model` have the key of the objects of which they are a part; of several
+    parents, only the first's is one's own."""
+    return (
+        model._meta.concrete_model is publisher.model._meta.concrete_model
+        or is_part(publisher.model, model)
+        or is_part(model, publisher.model)
+    )
+
+
 def targets(model: type[Model], instances: Iterable[Model]) -> Targets:
     """The objects that show what is in these rows of `model`."""
+    own = [(publisher, _has_key_of(model, publisher)) for publisher in publishers(model)]
+    columns = followers(model)
     found: Targets = defaultdict(set)
     for instance in instances:
-        for publisher in publishers(model):
-            if not isinstance(instance.pk, DatabaseDefault):  # Known only once it is inserted.
-                found[publisher].add(instance.pk)
-        for publisher, column in followers(model):
+        for publisher, its_key in own:
+            pk = instance.pk if its_key else instance._get_pk_val(publisher.model._meta)
+            found[publisher].add(pk)
+        for publisher, column in columns:
             found[publisher].add(getattr(instance, column))
     return _keyed(found)
 
 
 def stored_targets(model: type[Model], pks: Iterable[Any], using: str) -> Targets:
     """As `targets`, of the rows as the database has them now."""
-    pks = [pk for pk in pks if pk is not None]
+    pks = [pk for pk in pks if is_known(pk)]
     found: Targets = defaultdict(set)
+    columns = followers(model)
     for publisher in publishers(model):
-        found[publisher].update(pks)
-    for publisher, column in followers(model):
+        if _has_key_of(model, publisher):
+            found[publisher].update(pks)
+        else:
+            columns.append((publisher, publisher.model._meta.pk.attname))
+    for publisher, column in columns:
         rows = model._base_manager.using(using).values_list(column, flat=True)
         for chunk in chunked(pks):
             found[publisher].update(rows.filter(pk__in=chunk))
@@ -96,7 +127,7 @@ def _keyed(found: Targets) -> Targets:
     return {
         publisher: pks
         for publisher, written in found.items()
-        if (pks := {key(publisher.model, pk) for pk in written if pk is not None})
+        if (pks := {key(publisher.model, pk) for pk in written if is_known(pk)})
     }
 
 
@@ -134,7 +165,7 @@ class Watch:
         for part in rows:
             for model, pks in part.items():
                 if followers(model) and not publishers(model):
-                    keys.lock(model, {key(model, pk) for pk in pks if pk is not None}, self._using)
+                    keys.lock(model, {key(model, pk) for pk in pks if is_known(pk)}, self._using)
         # What a row points to may change while the lock of what it pointed to is waited for.
         while True:
             stored = [
@@ -163,6 +194,8 @@ class Watch:
 
     def publish(self, wanted: Targets) -> None:
         """Appends to the log what has changed since `look`, or since it was told."""
+        if not wanted:
+            return
         self._before.update(told.since(self._looked_at, self._using))
         events: list[Event] = []
         now: Images = {}

@@ -1,25 +1,31 @@
 """Changes are published whatever a model's keys, tables and managers are."""
 
+import pickle
 import uuid
 
 import pytest
 from django.apps import apps
 from django.core import serializers
-from django.db import connection, transaction
+from django.core.exceptions import FieldDoesNotExist
+from django.db import IntegrityError, transaction
 
 from realtime.exceptions import UncoveredWrite
 from tests.integration.conftest import Journal
+from tests.kinds import clear_tables, create_tables
 from tests.kinds.models import (
     Category,
     Cell,
     Counter,
     Document,
+    Hybrid,
     Page,
+    Person,
     Place,
     Product,
     ProxyOfCategory,
     ProxyOfProduct,
     Restaurant,
+    Ticket,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,19 +33,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def _tables(either_database):
-    """PostgreSQL's database is the project's, which doesn't know this application."""
-    tables = connection.introspection.table_names()
-    missing = [
-        model
-        for model in apps.get_app_config("kinds").get_models()
-        if not model._meta.proxy and model._meta.db_table not in tables
-    ]
-    with connection.schema_editor() as editor:
-        for model in missing:
-            editor.create_model(model)
+    create_tables()
     yield
-    for model in (Product, Category, Document, Counter, Place, Cell):
-        model.objects.all().delete()
+    clear_tables()
 
 
 @pytest.fixture
@@ -91,6 +87,13 @@ def test_a_key_that_django_makes(journal):
     assert sorted(found[3:]) == [("document.created", "e"), ("document.updated", "d")]
     document.delete()
     assert kinds(journal) == ["document.deleted"]
+
+
+def test_a_key_that_is_made_in_part(journal):
+    Ticket.objects.create(place=1)
+    assert journal.told() == [("ticket.created", "kinds", {"place": 1, "number": 3})]
+    with pytest.raises((IntegrityError, ValueError)), transaction.atomic():
+        Cell.objects.bulk_create([Cell(row=1), Cell(row=1, column=3)])
 
 
 def test_a_key_of_two_columns(journal):
@@ -184,6 +187,68 @@ def test_a_table_that_is_written_by_itself_is_part_of_what_is_published(journal)
         "restaurant.deleted",
     ]
     assert [data["name"] for _, _, data in found[:-1]] == ["a", "b", "c"]
+
+
+def test_a_part_that_has_a_key_of_its_own(journal):
+    for _ in range(3):
+        Place.objects.create()
+    hybrid = Hybrid.objects.create(label="a")
+    assert hybrid.pk != hybrid.plate
+    hybrid.label = "b"
+    hybrid.save()
+    Hybrid.objects.update(label="c")
+    hybrid.delete()
+    assert [(kind, data.get("label")) for kind, _, data in journal.told()] == [
+        ("vehicle.created", "a"),
+        ("vehicle.updated", "b"),
+        ("vehicle.updated", "c"),
+        ("vehicle.deleted", None),
+    ]
+
+
+def test_a_relation_that_goes_both_ways(journal):
+    one, other = Person.objects.create(), Person.objects.create()
+    assert kinds(journal) == ["person.created"] * 2
+
+    def friends():
+        return {data["id"]: data["friends"] for _, _, data in journal.told()}
+
+    one.friends.add(other)
+    assert friends() == {one.pk: [other.pk], other.pk: [one.pk]}
+    one.friends.remove(other)
+    assert friends() == {one.pk: [], other.pk: []}
+    one.friends.add(other)
+    assert len(friends()) == 2
+    one.friends.clear()
+    assert friends() == {one.pk: [], other.pk: []}
+
+
+def test_what_is_covered_stays_so_when_other_models_are_defined(category, journal):
+    product = Product.objects.create(sku="a")
+    apps.clear_cache()
+    category.products.add(product)
+    assert kinds(journal) == ["product.created", "product.updated"]
+
+
+def test_querysets_are_as_djangos(product):
+    found = Product.objects.all()
+    assert [one.name for one in found] == [""]
+    found.update(name="b")
+    assert [one.name for one in found] == ["b"]
+    assert list(pickle.loads(pickle.dumps(found))) == [product]
+    assert Product.objects.select_for_update().distinct().update(name="c") == 1
+    with transaction.atomic():
+        with pytest.raises(FieldDoesNotExist):
+            Product.objects.update(bogus=1)
+        assert Product.objects.exists()
+    with pytest.raises(ValueError, match="mutually exclusive"):
+        Product.objects.bulk_create([product], ignore_conflicts=True, update_conflicts=True)
+
+
+def test_an_update_of_distinct_rows_is_one_of_all(journal):
+    Product.objects.bulk_create([Product(sku=sku) for sku in "123"])
+    assert Product.objects.distinct("name").update(name="x") == 3
+    assert kinds(journal) == ["product.created"] * 3 + ["product.updated"] * 3
 
 
 def test_an_order_that_django_writes(journal):

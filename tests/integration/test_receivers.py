@@ -1,10 +1,16 @@
 """Receivers of applications that write in the middle of a write: each change is told once."""
 
+import threading
+from contextlib import suppress
+
 import pytest
 from django.core import serializers
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import signals
+from django.db.transaction import TransactionManagementError
 
+from realtime.publishing import told
 from realtime.publishing.signals import connect
 from tests.integration.conftest import Journal
 from todos.models import Membership, TodoItem, TodoList
@@ -166,3 +172,92 @@ def test_what_a_deserialized_object_could_not_be_told_is_not_written(
         one.save()
     todo_list.refresh_from_db()
     assert todo_list.name == "Groceries"
+
+
+@pytest.mark.parametrize("signal", [signals.pre_save, signals.post_save], ids=["pre", "post"])
+def test_one_that_refuses_lets_the_transaction_go_on(receives, groceries, signal):
+    def refuse(**kwargs):
+        raise ValidationError("no")
+
+    receives(signal, TodoItem, refuse)
+    journal = Journal()
+    with transaction.atomic():
+        with pytest.raises(ValidationError):
+            TodoItem.objects.create(todo_list=groceries, text="Milk")
+        rows = list(TodoItem.objects.values_list("text", flat=True))
+    assert [data["text"] for _, _, data in journal.told()] == rows
+
+
+def test_a_row_that_could_not_be_told_is_not_committed(groceries, monkeypatch):
+    def fail(*args):
+        raise IntegrityError
+
+    monkeypatch.setattr("realtime.log.append", fail)
+    with pytest.raises(TransactionManagementError), transaction.atomic():
+        with suppress(IntegrityError):
+            TodoItem.objects.create(todo_list=groceries, text="Milk")
+        TodoItem.objects.exists()
+
+
+@pytest.mark.parametrize("muted", [["pre_save"], ["post_save"], ["pre_save", "post_save"]])
+def test_where_signals_are_muted_nothing_fails(groceries, monkeypatch, muted):
+    """As some tools for tests do."""
+    for name in muted:
+        monkeypatch.setattr(getattr(signals, name), "receivers", [])
+        getattr(signals, name).sender_receivers_cache.clear()
+    item = TodoItem.objects.create(todo_list=groceries, text="Milk")
+    monkeypatch.undo()
+    for name in muted:
+        getattr(signals, name).sender_receivers_cache.clear()
+    journal = Journal()
+    item.text = "Bread"
+    item.save()
+    assert [data["text"] for _, _, data in journal.told()] == ["Bread"]
+
+
+def test_a_save_that_fails_leaves_nothing_behind(item):
+    again = TodoItem(pk=item.pk, todo_list=item.todo_list, text="Milk")
+    before = {*vars(again), "_state"}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        again.save(force_insert=True)
+    assert not {name for name in vars(again) if "realtime" in name} - before
+
+
+def test_receivers_come_and_go_while_others_save(groceries):
+    stop = threading.Event()
+
+    def receive(**kwargs):
+        pass
+
+    def churn():
+        while not stop.is_set():
+            signals.pre_save.connect(receive, sender=TodoItem)
+            signals.pre_save.disconnect(receive, sender=TodoItem)
+
+    thread = threading.Thread(target=churn)
+    thread.start()
+    journal = Journal()
+    try:
+        for n in range(100):
+            TodoItem.objects.create(todo_list=groceries, text=str(n))
+    finally:
+        stop.set()
+        thread.join()
+    assert len(journal.read()) == 100
+
+
+def test_a_deletion_looks_at_what_is_told_meanwhile_once(receives, groceries, monkeypatch):
+    """Else it would take the square of the time."""
+    TodoItem.objects.bulk_create(
+        TodoItem(todo_list=groceries, text="", position=n) for n in range(50)
+    )
+    looked = []
+    since = told.since
+    monkeypatch.setattr(told, "since", lambda *args: looked.append(args) or since(*args))
+
+    def receive(instance, **kwargs):
+        TodoList.objects.filter(pk=instance.todo_list_id).update(description=str(instance.pk))
+
+    receives(signals.post_delete, TodoItem, receive)
+    TodoItem.objects.all().delete()
+    assert len(looked) <= 2 * 50

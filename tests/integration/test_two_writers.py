@@ -3,10 +3,12 @@
 On PostgreSQL: on SQLite, there is only one writer at a time.
 """
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db import OperationalError, connection, connections, transaction
 from django.db.models.signals import m2m_changed
 from rest_framework import serializers
@@ -15,6 +17,8 @@ from realtime.publishing import keys
 from realtime.publishing.publisher import ModelPublisher
 from realtime.publishing.signals import _many_to_many
 from tests.integration.conftest import Journal
+from tests.kinds import create_tables
+from tests.kinds.models import Place, Restaurant
 from tests.ports import DEADLINE, wait_until
 from todos.models import Membership, TodoItem, TodoList
 
@@ -155,11 +159,46 @@ def test_two_may_write_very_many_missing_keys(lists):
         hold(first[-1:])
 
 
-def test_nothing_is_left_of_a_missing_key(gone):
-    gone[0].save()
+def held():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM realtime_key")
-        assert cursor.fetchone() == (0,)
+        return cursor.fetchone()[0]
+
+
+def test_missing_keys_are_pruned_but_for_those_that_are_being_written(gone, monkeypatch):
+    monkeypatch.setattr(keys, "_BATCH", 2)
+    with transaction.atomic():
+        keys.lock(TodoItem, range(10**6, 10**6 + 9), "default")
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        keys.lock(TodoItem, [10**6], "default")
+        pool.submit(keys.prune, "default").result(DEADLINE)
+        assert held() == 1
+        pool.submit(connections.close_all).result(DEADLINE)
+    call_command("realtime_prune")
+    assert held() == 0
+
+
+def test_who_only_inserts_conflicts_with_nobody_when_all_is_serializable(lists):
+    """Also when the database knows that the table is small, and reads all of it where it can."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE realtime_key")
+    both = threading.Barrier(2, timeout=DEADLINE)
+
+    def insert(pk):
+        try:
+            with transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                both.wait()
+                keys.lock(TodoItem, [pk], "default")
+                both.wait()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        for pk in range(10**6, 10**6 + 20, 2):
+            for going in [pool.submit(insert, pk), pool.submit(insert, pk + 1)]:
+                going.result(DEADLINE)
 
 
 def test_an_upsert_by_other_fields_finds_what_was_inserted_meanwhile(users, lists):
@@ -211,6 +250,20 @@ def test_a_deletion_locks_what_points_to_a_row_before_it(lists):
     assert {kind for kind, _, _ in journal.told()} == {
         f"todo-{kind}" for kind in ("item.updated", "list.updated", "item.deleted", "list.deleted")
     }
+
+
+def test_the_parts_of_an_object_are_locked_in_the_order_in_which_they_are_saved(postgres_log):
+    create_tables()
+    restaurant = Restaurant.objects.create(name="a")
+    stale = Restaurant.objects.get(pk=restaurant.pk)
+    stale.name = "c"
+    journal = Journal()
+    together(
+        lambda: Place.objects.select_for_update().get(pk=restaurant.pk),
+        stale.save,
+        Place(pk=restaurant.pk, name="b").save,
+    )
+    assert [data["name"] for _, _, data in journal.told()] == ["b", "c"]
 
 
 MOVED = {

@@ -75,3 +75,31 @@ class Page(models.Model):
 
     class Meta:
         order_with_respect_to = "place"
+
+
+class Vehicle(models.Model):
+    """Its key is another than that of the hybrids that are vehicles."""
+
+    plate = models.AutoField(primary_key=True)
+    label = models.CharField(max_length=20, default="")
+
+
+class Hybrid(Place, Vehicle):
+    """Not published by itself; its rows are in three tables, under two keys."""
+
+    place_ptr = models.OneToOneField(Place, models.CASCADE, parent_link=True, primary_key=True)
+    vehicle_ptr = models.OneToOneField(Vehicle, models.CASCADE, parent_link=True)
+
+
+class Ticket(models.Model):
+    """A part of its key is made by the database."""
+
+    pk = models.CompositePrimaryKey("place", "number")
+    place = models.IntegerField()
+    number = models.IntegerField(db_default=3)
+
+
+class Person(models.Model):
+    """Its relation goes both ways."""
+
+    friends = models.ManyToManyField("self")

@@ -10,6 +10,7 @@ from realtime import log
 from realtime.conf import settings
 from realtime.operations.installed import log_expected
 from realtime.plain import counted
+from realtime.publishing import keys
 
 
 class Command(BaseCommand):
@@ -52,6 +53,7 @@ class Command(BaseCommand):
                 if options.get("dry_run"):
                     self._forecast(max_age, max_events)
                 else:
+                    keys.prune(log.database())
                     deleted = _events(log.prune(max_age, max_events))
                     self.stdout.write(f"Deleted {deleted}.{_rest()}")
         except OverflowError as error:
