@@ -62,7 +62,6 @@ class CoveredQuerySet(QuerySet[Any]):
         # What updates pay no heed to.
         rows = self.order_by()
         rows.query.select_for_update = rows.query.distinct = False
-        rows.query.distinct_fields = ()
         with transaction.atomic(using=self.db, savepoint=False):
             pks = list(dict.fromkeys(rows.values_list("pk", flat=True)))
             watch = Watch(self.db)

@@ -18,7 +18,7 @@ from realtime.publishing.publisher import ModelPublisher
 from realtime.publishing.signals import _many_to_many
 from tests.integration.conftest import Journal
 from tests.kinds import create_tables
-from tests.kinds.models import Place, Restaurant
+from tests.kinds.models import Place, Product, ProxyOfProduct, Restaurant
 from tests.ports import DEADLINE, wait_until
 from todos.models import Membership, TodoItem, TodoList
 
@@ -176,6 +176,16 @@ def test_missing_keys_are_pruned_but_for_those_that_are_being_written(gone, monk
         pool.submit(connections.close_all).result(DEADLINE)
     call_command("realtime_prune")
     assert held() == 0
+
+
+def test_a_missing_key_of_a_proxy_is_that_of_its_model(postgres_log):
+    create_tables()
+
+    def lock(model):
+        with transaction.atomic():
+            keys.lock(model, ["a"], "default")
+
+    assert not together(lambda: lock(ProxyOfProduct), lambda: lock(Product))
 
 
 def test_who_only_inserts_conflicts_with_nobody_when_all_is_serializable(lists):
