@@ -24,8 +24,13 @@ from todos.models import TodoItem, TodoList
 from todos.serializers import TodoItemSerializer
 
 
+def found(**options):
+    """What checks say of this project; tests have models of their own."""
+    return [m for m in run_checks(**options) if "tests.kinds" not in str(m.obj)]
+
+
 def test_this_project_has_no_uncovered_write_path(db):
-    assert run_checks(databases=["default"]) == []
+    assert found(databases=["default"]) == []
 
 
 class ItemPublisher(ModelPublisher):
@@ -110,7 +115,7 @@ def test_a_log_in_another_database_is_named(monkeypatch):
 
 def test_sqlite_without_the_write_lock_is_named(monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
-    (message,) = run_checks()
+    (message,) = found()
     assert message.id == "realtime.E004"
 
 
