@@ -10,8 +10,9 @@ from django.db.models import Model
 
 from realtime import log
 from realtime.events import MEMBER_LEFT
-from realtime.publishing.coverage import CoveredManager, CoveredQuerySet
+from realtime.publishing.coverage import CoveredManager
 from realtime.publishing.publisher import ModelPublisher, registry
+from realtime.publishing.querysets import CoveredQuerySet
 from realtime.publishing.signals import watched_models
 
 

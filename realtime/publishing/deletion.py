@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.deletion import Collector
 
-from realtime.publishing.coverage import CoveredQuerySet
+from realtime.publishing.querysets import CoveredQuerySet
 from realtime.publishing.watch import Targets, Watch, merge, stored_targets, targets
 
 

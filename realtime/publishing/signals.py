@@ -108,7 +108,8 @@ def _before_delete(
 
 def _after_delete(sender: type[Model], instance: Model, origin: Any = None, **kwargs: Any) -> None:
     holder = instance if origin is None else origin
-    if vars(holder)[_DELETION].finish(sender, instance):
+    deletion = vars(holder).get(_DELETION)  # None if its first signals were muted.
+    if deletion is not None and deletion.finish(sender, instance):
         del vars(holder)[_DELETION]
 
 
