@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sys
 from typing import Any
 
@@ -12,7 +11,6 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from realtime.conf import settings as realtime
-from realtime.operations import pool
 
 try:
     port, workers = settings.PORT, settings.WEB_CONCURRENCY
@@ -69,64 +67,12 @@ access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(m)s %(U)s %(H)s" %(s)s %(b)s "%(
 control_socket_disable = True
 
 
-# A peer whose network is gone sends no end. The kernel gives up on it when it has acknowledged
-# nothing for this many seconds; keep-alive events give it something to acknowledge.
-UNACKNOWLEDGED = 25
-
-# What the kernel takes of what it can't send yet. By default it is megabytes: for so long nobody
-# would notice that a reader has stopped, and each of them would cost that much memory.
-UNSENT = 64 * 1024
-
-SOCKET_OPTIONS = (
-    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
-    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
-    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
-    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
-    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", UNACKNOWLEDGED * 1000),
-    (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", UNSENT),
-)
-
-
-# Where the workers' figures are, for /metrics. Not made anew when this file is read again (SIGHUP):
-# old and new workers count together, and no count falls.
-
-
-def on_starting(server: Any) -> None:
-    """Called once, before there is any worker."""
-    server.realtime_pool = pool.create()
-
-
-def post_fork(server: Any, worker: Any) -> None:
-    """Called in each worker before it loads the application."""
-    server.realtime_pool.join()
-
-
 def post_worker_init(worker: Any) -> None:
     """Called in each worker when it has loaded the application."""
     # Not before there are settings, and applications.
     from compare.sweeping import begin_with_first_request  # noqa: PLC0415
 
     begin_with_first_request()
-
-
-def child_exit(server: Any, worker: Any) -> None:
-    """Called in the master when a worker has ended, however it did."""
-    server.realtime_pool.bury()
-
-
-def on_exit(server: Any) -> None:
-    """Called when gunicorn ends."""
-    server.realtime_pool.remove()
-
-
-def pre_fork(server: Any, worker: Any) -> None:
-    """Called before each worker starts. What it sets on the listening sockets, accepted ones have
-    too; some systems lack some of it."""
-    for listener in server.LISTENERS:
-        if listener.FAMILY != socket.AF_UNIX:
-            for level, name, value in SOCKET_OPTIONS:
-                if hasattr(socket, name):
-                    listener.setsockopt(level, getattr(socket, name), value)
 
 
 def worker_int(worker: Any) -> None:

@@ -6,18 +6,38 @@ one of them is missing, connections are not lent and everything goes through ASG
 
 import asyncio
 import gc
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
+from realtime import pool
 from realtime.bridge import Scope
 from realtime.wire import EXTENSION, Loan, Wire
 
 _SOON = 3.0
 """Seconds in which connections may end in good order after a SIGINT or SIGQUIT."""
+
+
+# A peer whose network is gone sends no end. The kernel gives up on it when it has acknowledged
+# nothing for this many seconds; keep-alive events give it something to acknowledge.
+_UNACKNOWLEDGED = 25
+
+# What the kernel takes of what it can't send yet. By default it is megabytes: for so long nobody
+# would notice that a reader has stopped, and each of them would cost that much memory.
+_UNSENT = 64 * 1024
+
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", _UNACKNOWLEDGED * 1000),
+    (socket.IPPROTO_TCP, "TCP_NOTSENT_LOWAT", _UNSENT),
+)
 
 
 def _nothing() -> None:
@@ -76,8 +96,28 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._wire.resume_writing()
 
 
+def _set_up(listeners: Iterable[Any]) -> None:
+    """Sets what accepted connections have of their listeners; some systems lack some of it."""
+    for listener in listeners:
+        if listener.FAMILY != socket.AF_UNIX:
+            for level, name, value in _SOCKET_OPTIONS:
+                if hasattr(socket, name):
+                    listener.setsockopt(level, getattr(socket, name), value)
+
+
 class Worker(ASGIWorker):  # type: ignore[misc]
-    """Serves by `Connection`, and listens as `backlog` says."""
+    """Serves by `Connection`, listens as `backlog` says, and counts together with the others."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # Still in the master.
+        super().__init__(*args, **options)
+        self._pool = pool.of_this_master()
+        _set_up(self.sockets)
+
+    def init_process(self) -> None:
+        """Called in the worker, first of all."""
+        self._pool.join()
+        super().init_process()
 
     def load_wsgi(self) -> None:
         """Called once, before anything is served."""

@@ -1,7 +1,7 @@
 """What is counted and measured in this process, in memory that its siblings can read.
 
 Each figure is a number in a fixed place; a process that has a file for them shares it with whoever
-reads its folder (``realtime.operations.pool``). The kernel keeps what was written when a process is
+reads its folder (``realtime.pool``). The kernel keeps what was written when a process is
 killed, so no count is ever lost. Knows nothing of Django.
 
 What only the event loop's thread counts it counts in place, ``meters.values[slot] += 1``, which

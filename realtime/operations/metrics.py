@@ -2,7 +2,7 @@
 
 import json
 
-from realtime.operations import pool
+from realtime import pool
 
 LACKING = (
     "Metrics need prometheus_client, which is not installed."

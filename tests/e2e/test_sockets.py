@@ -1,7 +1,6 @@
-"""What gunicorn.conf.py asks of the kernel for each connection."""
+"""What gunicorn's worker asks of the kernel for each connection."""
 
 import os
-import runpy
 import signal
 import socket
 from contextlib import ExitStack, closing
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.servers import ROOT
+from realtime.gunicorn import _set_up
 
 TCP_KEEPALIVE_TIMER = "02"
 
@@ -35,10 +34,9 @@ def test_the_kernel_watches_every_connection(server):
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="needs Linux")
 def test_dead_and_slow_peers_are_noticed_by_the_kernel():
-    configuration = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         listener = SimpleNamespace(FAMILY=socket.AF_INET, setsockopt=listening.setsockopt)
-        configuration["pre_fork"](SimpleNamespace(LISTENERS=[listener]), None)
+        _set_up([listener])
         with closing(socket.create_connection(listening.getsockname())):
             accepted, _ = listening.accept()
             with closing(accepted):

@@ -9,15 +9,15 @@ from contextlib import suppress
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from realtime import meters
-from realtime.operations import exposition, pool
+from realtime import meters, pool
+from realtime.operations import exposition
 from tests.servers import ROOT
 
 PROCESS = """
 import sys
 from pathlib import Path
 from realtime import meters
-from realtime.operations.pool import Pool
+from realtime.pool import Pool
 Pool(Path(sys.argv[1])).join()
 meters.values[meters.WORKERS.first] = 1
 meters.values[meters.OPENED.slot("sse")] = 3

@@ -1,5 +1,6 @@
 """Figures over workers that die, and what the log's lines say."""
 
+import os
 import re
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.operations.conftest import TOKEN, holder, lines, outsider, well
-from tests.servers import DEADLINE, wait_until
+from tests.servers import DEADLINE, Server, wait_until, web_command
 from tests.streams import Stream
 
 
@@ -82,6 +83,36 @@ def test_figures_are_of_all_workers_and_outlive_them(server, streams):
     for stream in left:
         # Drained.
         assert stream.rest()[-1].retry
+
+
+class OfAnotherProject(Server):
+    """Started as other projects start theirs: with the worker, and no settings of gunicorn's."""
+
+    def command(self):
+        (self.folder / "none.py").touch()
+        workers = ["-w", "2", "-k", "realtime.gunicorn.Worker", "-c", str(self.folder / "none.py")]
+        return [
+            *web_command()[:1],
+            "api.asgi:application",
+            *workers,
+            "-b",
+            f"127.0.0.1:{self.port}",
+        ]
+
+
+def test_figures_are_of_all_workers_whatever_gunicorns_settings_are(tmp_path):
+    (temporary := tmp_path / "tmp").mkdir()
+    server = OfAnotherProject(tmp_path, METRICS_TOKEN=TOKEN, TMPDIR=str(temporary))
+    server.manage("migrate", "--verbosity", "0")
+    server.start()
+    try:
+        for _ in range(10):
+            wait_until(lambda: figure(server, "realtime_workers") == 2, "both to be counted")
+        os.kill(server.workers[0], signal.SIGKILL)
+        wait_until(lambda: figure(server, "realtime_workers") == 2, "a new worker")
+    finally:
+        server.stop()
+    assert not list(temporary.glob("realtime-metrics-*"))
 
 
 def test_without_the_token_nobody_reads_them(server):

@@ -1,13 +1,15 @@
 """The figures of all workers of a gunicorn, of those that live and those that have died.
 
 Each worker has a file in a folder of the master's (``realtime.meters``), which it locks while it
-lives. When it has ended, the master adds what it has counted to the sums of the dead, and removes
-the file; so no count ever falls, whatever becomes of a worker, and the folder does not grow.
+lives. Before the master starts another one, it adds what those have counted that have ended to the
+sums of the dead, and removes their files; so no count ever falls, whatever becomes of a worker, and
+the folder does not grow.
 
 Readers take no lock, for one that stands still would hold up the master: whoever has read the
 folder looks whether the sums of the dead are still the same, and else reads it again.
 """
 
+import atexit
 import fcntl
 import json
 import os
@@ -34,6 +36,8 @@ _ATTEMPTS = 20
 _MERGES: dict[str, Callable[[list[float]], float]] = {"sum": sum, "max": max, "min": min}
 
 _joined: "Pool | None" = None
+_own: "Pool | None" = None
+"""The one that this master has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,23 @@ def create() -> Pool:
     # systemd, which tidies old temporary files away, know that they are in use.
     fcntl.flock(os.open(pool.folder, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX)
     return pool
+
+
+def of_this_master() -> Pool:
+    """The pool of the gunicorn whose master calls this before it starts a worker."""
+    global _own
+    if _own is None:
+        # Once: after SIGHUP old and new workers count together, and no count falls.
+        _own = create()
+        atexit.register(_remove, _own, os.getpid())
+    _own.bury()
+    return _own
+
+
+def _remove(pool: Pool, master: int) -> None:
+    # Workers are forks, and end as it does.
+    if os.getpid() == master:
+        pool.remove()
 
 
 def figures() -> list[float]:
