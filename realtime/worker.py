@@ -69,7 +69,7 @@ class Worker:
         reached; raises `DatabaseUnfit` if waiting won't help."""
         position = await readiness.position(self._checks)
         self.hub = Hub(position, settings.RING, FanOut(self.flusher))
-        self.guard = Guard(self.hub, self._checks, self._look)
+        self.guard = Guard(self.hub, self._checks, self._look, self._books.lose)
         logger.info("Database: %s. Broker: %s.", location.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
         for job in (

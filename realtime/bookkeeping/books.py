@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -36,6 +36,8 @@ class Books:
         self.roster = Roster(self._desk)
         self.watchlists = Watchlists(self._desk)
         self._attendance = Attendance(self._desk, self.roster)
+        self._lost: dict[str, set[str]] = {}
+        """Channels that users may not read any more, by the users' ids."""
 
     def open(self, hub: Hub) -> list[Coroutine[Any, Any, None]]:
         """Begins to take down what happens at the hub; the jobs to run from now on."""
@@ -61,6 +63,11 @@ class Books:
             self.watchlists.receive(event)
         elif event.type == COUNT and self._tally:
             self._tally.receive(event)
+
+    def lose(self, grant: Any, channels: Collection[str]) -> None:
+        """The user of a grant may not read these channels any more."""
+        if grant.user is not None:
+            self._lost.setdefault(str(grant.user), set()).update(channels)
 
     def restart(self) -> None:
         """The log could not be continued: events may be missing."""
@@ -90,10 +97,13 @@ class Books:
                 logger.warning("Authorizations can't be renewed: %s", error)
 
     async def _end_editing(self) -> None:
-        """Ends the marks of those who don't say any more that they are editing."""
+        """Ends the marks of those who don't say any more that they are editing, or may not."""
         while True:
             await asyncio.sleep(jittered(RENEWAL))
+            lost, self._lost = self._lost, {}
             try:
+                if lost:
+                    await self._desk.run(marks.leave, lost)
                 await self._desk.run(marks.sweep)
             except (DatabaseError, InterfaceError) as error:
                 logger.warning("Who is editing can't be looked at, trying again: %s", error)

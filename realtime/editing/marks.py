@@ -24,6 +24,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from realtime import events
 from realtime.conf import settings
 from realtime.database import locks
+from realtime.database.chunks import chunked
 from realtime.events import Event
 from realtime.exceptions import InvalidTab
 from realtime.log import database
@@ -113,15 +114,41 @@ def edited(queryset: "QuerySet[Any]") -> "QuerySet[Any]":
 def sweep() -> None:
     """Ends the marks whose leases are over. An object whose marks somebody else is busy with is
     left to the next time."""
-    alias = database()
-    # Beside this process may run another version, with models that this one doesn't know.
-    known = {publisher.name: publisher for publisher in registry}
-    over = Editor.objects.using(alias).filter(expires_at__lte=Now(), name__in=list(known))
+    over = _known().filter(expires_at__lte=Now())
     for name, key in over.order_by().values_list("name", "object_id").distinct()[:_TOGETHER]:
-        with suppress(OperationalError), locks.impatience(alias), transaction.atomic(using=alias):
-            locks.limit_pauses(alias)
-            locks.take(alias, [_lock(name, key)], patient=False)
-            _Marks(known[name], key).settle()
+        _settle(name, key)
+
+
+def leave(lost: Mapping[str, set[str]]) -> None:
+    """Ends the marks of users on objects of channels that they may not read any more, by users'
+    ids: nobody is let in to say that it is over. Who may still change an object all the same goes
+    on by saying so. Marks that somebody else is busy with end with their lease."""
+    objects: dict[tuple[str, str], set[str]] = {}
+    for some in chunked(lost):
+        for mark in _known().filter(user_id__in=some):
+            if not lost[mark.user_id].isdisjoint(json.loads(mark.channels)):
+                objects.setdefault((mark.name, mark.object_id), set()).add(mark.user_id)
+    for (name, key), users in objects.items():
+        _settle(name, key, users)
+
+
+def _known() -> "QuerySet[Editor]":
+    # Beside this process may run another version, with models that this one doesn't know.
+    names = [publisher.name for publisher in registry]
+    return Editor.objects.using(database()).filter(name__in=names)
+
+
+def _settle(name: str, key: str, leaving: Collection[str] = ()) -> None:
+    """Ends those marks of an object whose leases are over, and those of some users; does nothing if
+    somebody else is busy with them."""
+    alias = database()
+    publisher = next(publisher for publisher in registry if publisher.name == name)
+    with suppress(OperationalError), locks.impatience(alias), transaction.atomic(using=alias):
+        locks.limit_pauses(alias)
+        locks.take(alias, [_lock(name, key)], patient=False)
+        marks = _Marks(publisher, key)
+        marks.drop([mark for mark in marks.live if mark.user_id in leaving])
+        marks.settle()
 
 
 def _hold(obj: Model) -> "_Marks":

@@ -7,7 +7,7 @@ asking again now and then. Where the database does not answer, nobody hears anyt
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -37,13 +37,21 @@ _AT_ONCE = 100
 
 class Guard:
     """Belongs to one event loop. `threads` are for asking the database; `resumed` is called when
-    connections may be told again what they have missed while the grounds were unknown."""
+    connections may be told again what they have missed while the grounds were unknown, `lost` with
+    a grant and channels that its user may not read any more."""
 
-    def __init__(self, hub: Hub, threads: Executor, resumed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        threads: Executor,
+        resumed: Callable[[], None],
+        lost: Callable[[Any, Collection[str]], None],
+    ) -> None:
         self.memory = Memory()
         self._hub = hub
         self._threads = threads
         self._resumed = resumed
+        self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._sure_at = self._loop.time()
         self._hurry = asyncio.Event()
@@ -176,6 +184,8 @@ class Guard:
             return False
         for (subscriber, grant, _), channels in zip(resting, lost, strict=True):
             self._forbid(subscriber, grant, channels)
+            if channels:
+                self._lost(grant, channels)
         return True
 
     @contextmanager

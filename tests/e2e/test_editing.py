@@ -203,3 +203,21 @@ def test_the_list_of_what_is_edited_is_told_too(servers, clients, path):
     [row] = [row for row in results() if path.endswith(f"/{row['id']}/")]
     assert [person["info"]["name"] for person in row["editors"]] == ["alice"]
     wait_until(lambda: not results(), "all marks to end")
+
+
+def test_the_mark_of_somebody_who_is_shut_out_ends_at_once(make_server):
+    """Not with its lease, which is longer than this test waits."""
+    server = make_server(REALTIME_EDITING_LEASE="600")
+    with server.client() as alice, server.client("bob") as bob:
+        shared = alice.post("/api/todo-lists/", json={"name": "x"}).json()["id"]
+        alice.post(f"/api/todo-lists/{shared}/members/", json={"username": "bob"})
+        item = alice.post("/api/todo-items/", json={"todo_list": shared, "text": "Bread"}).json()
+        path = f"/api/todo-items/{item['id']}/"
+        channel = f"private-todo-list.{shared}"
+        with Stream(server.url, [channel], token=server.token("bob")) as stream:
+            stream.opened()
+            begin(bob, path)
+            begin(alice, path)
+            alice.delete(f"/api/todo-lists/{shared}/members/bob/").raise_for_status()
+            assert stream.rest()
+        wait_until(lambda: names(alice, path) == ["alice"], "bob's mark to end")

@@ -165,3 +165,14 @@ def test_a_sweep_waits_for_nobody(item, alice, journal):
     with open_transaction(lambda: marks.locks.take("default", names)):
         marks.sweep()
     assert list(models.Editor.objects.values_list("object_id", flat=True)) == [str(item.pk)]
+
+
+def test_who_loses_the_right_to_read_edits_no_more(api, bobs, path, item, alice, bob, journal):
+    channel = f"private-todo-list.{item.todo_list_id}"
+    put(api, path)
+    put(bobs, path)
+    marks.leave({str(bob.pk): {"private-todo-list.0"}, str(alice.pk): {"private-user.0"}})
+    marks.leave({str(bob.pk): {channel}})
+    marks.leave({str(bob.pk): {channel}})
+    assert names(api.get(f"{path}editing/")) == ["alice"]
+    assert told(journal)[2:] == [f"bob editing-ended on {channel}: alice"]
