@@ -13,7 +13,7 @@ from realtime.operations.findings import PROBLEM, WARNING, Finding
 from realtime.plain import counted
 
 _MORE = 5.0
-"""Seconds beyond a keep-alive's time."""
+"""Seconds beyond two keep-alives' time."""
 
 
 class Command(BaseCommand):
@@ -36,8 +36,8 @@ class Command(BaseCommand):
             "--patience",
             type=float,
             metavar="SECONDS",
-            help="how long to wait for a keep-alive on a quiet stream (default:"
-            f" REALTIME_KEEP_ALIVE and {_MORE:g} more)",
+            help="how long to wait for two keep-alives on a quiet stream (default: twice"
+            f" REALTIME_KEEP_ALIVE, and {_MORE:g} more)",
         )
 
     def handle(self, *args: Any, url: str | None, patience: float | None, **options: Any) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
 def _findings(base: str | None, patience: float | None) -> Iterator[Finding]:
     try:
-        usual = settings.KEEP_ALIVE + _MORE
+        usual = 2 * settings.KEEP_ALIVE + _MORE
     except ImproperlyConfigured as error:
         yield Finding(PROBLEM, "settings", str(error), "Until then, nothing else can be looked at.")
         return
