@@ -284,12 +284,19 @@ REFUSED = {
     "library.Shelf": "is live already, by library.realtime.ShelfPublisher",
     "library.Plain --owner shelf": "has no foreign key shelf to User.",
     "library.Plain": "Nothing can be added to",
+    "library.Loan": "has a composite primary key",
 }
+LOAN = """
+class Loan(models.Model):
+    pk = models.CompositePrimaryKey("shelf_id", "number")
+    shelf = models.ForeignKey(Shelf, CASCADE)
+    number = models.IntegerField()
+"""
 
 
 def test_the_command_refuses_clearly(project, odd):
     copy = project.copy("refusing")
-    copy.write("library/models.py", LIBRARY + "class Plain(Shelf):\n    pass\n")
+    copy.write("library/models.py", LIBRARY + "class Plain(Shelf):\n    pass\n" + LOAN)
     copy.write("library/urls.py", "router = 1\nurlpatterns = []\n")
     before = {path: path.read_text() for path in copy.folder.rglob("*.py")}
     for told, expected in zip(copy.start(*REFUSED), REFUSED.values(), strict=True):
@@ -297,6 +304,15 @@ def test_the_command_refuses_clearly(project, odd):
         assert "\n" not in told
     assert {path: path.read_text() for path in copy.folder.rglob("*.py")} == before
     assert "--dry-run" in copy.manage("startrealtime", "--help")
+
+
+def test_that_no_migration_makes_a_table_is_said(project, odd):
+    copy = project.copy("unmanaged")
+    unmanaged = "class Old(models.Model):\n    class Meta:\n        managed = False\n"
+    copy.write("odd/models.py", f"{ODD}\n\n{unmanaged}")
+    told, other = copy.start("odd.Old", "odd.Place")
+    assert "No migration makes the table of Old, for managed is False" in told
+    assert "managed" not in other
 
 
 OWN = {

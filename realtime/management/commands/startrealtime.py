@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Model
+from django.db.models import CompositePrimaryKey, Model
 from django.urls import URLResolver, get_resolver
 
 from realtime.exceptions import NotRegistered
@@ -88,6 +88,11 @@ def _model(label: str) -> type[Model]:
         raise CommandError(
             f"{label} is a proxy; what is published is {model._meta.concrete_model._meta.label}."
         )
+    if isinstance(model._meta.pk, CompositePrimaryKey):
+        raise CommandError(
+            f"{label} has a composite primary key, by which no address of the REST API reaches a"
+            " row: a live model takes a key of one field."
+        )
     if is_installed(Path(model._meta.app_config.path)):
         raise CommandError(f"{label} belongs to an installed package, not to this project.")
     try:
@@ -107,6 +112,11 @@ def _next(scaffold: Scaffold) -> Iterator[str]:
         yield f"In {settings.ROOT_URLCONF.replace('.', '/')}.py, the urlpatterns need:"
         yield from lacking
     yield f"Then it is tested by: python manage.py test {scaffold.package}"
+    if not scaffold.model._meta.managed:
+        yield (
+            f"No migration makes the table of {scaffold.name}, for managed is False: the tests"
+            " fail until something makes it in their database."
+        )
     if plural(scaffold.model) == of_streams():
         yield (
             f"They are called {scaffold.plural}, for the streams' address ends in /{of_streams()}/:"
