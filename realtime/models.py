@@ -5,6 +5,11 @@ subscriptions; and those of proxies."""
 from django.db import models
 from django.db.models import Q
 
+from realtime.uninstalled import ensure_installed
+
+# Else Django says, by a long traceback, something of labels.
+ensure_installed()
+
 
 class Event(models.Model):
     """A row of the log.

@@ -237,6 +237,15 @@ def test_a_project_is_told_what_it_lacks(project):
     assert printed.splitlines() == [str(ids) for ids in LACKS.values()]
 
 
+def test_that_this_package_is_not_installed_is_said_in_one_line(project):
+    copy = project.copy("uninstalled")
+    copy.write("mysite/settings.py", 'INSTALLED_APPS.remove("realtime")\n')
+    for command in ("check", "migrate"):
+        (line,) = copy.manage(command, fails=True).splitlines()
+        assert line.startswith("NotInstalled: realtime is not in INSTALLED_APPS")
+        assert 'Add "realtime"' in line
+
+
 # The other documents
 
 
