@@ -12,7 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from redis.connection import ConnectionPool
 
-from realtime.conf import TOKEN_FORM, are_proxies, is_token
+from realtime.conf import TOKEN_FORM, are_proxies, is_token, pusher_fault
 from realtime.database.postgres import Connection
 
 T = TypeVar("T")
@@ -93,18 +93,8 @@ class Environment:
         app_id, key, secret = found = [self.text(name) for name in names]
         if not any(found) and debug:
             return _DEVELOPMENT_APP
-        if any(found) and not all(found):
-            missing = ", ".join(name for name, text in zip(names, found, strict=True) if not text)
-            raise ImproperlyConfigured(
-                f"{' and '.join(names)} belong together; missing: {missing}."
-            )
-        # The `pusher` library for Python takes no other ids, and keys are a part of paths.
-        for name, text, pattern, allowed in (
-            ("PUSHER_APP_ID", app_id, "[0-9]*", "digits"),
-            ("PUSHER_KEY", key, "[-A-Za-z0-9_]*", "letters, digits, - and _"),
-        ):
-            if not re.fullmatch(pattern, text):
-                raise ImproperlyConfigured(f"{name} is {text!r}: it may have only {allowed}.")
+        if fault := pusher_fault(dict(zip(names, found, strict=True))):
+            raise ImproperlyConfigured(fault)
         return app_id, key, secret
 
     def encryption_key(self, name: str) -> bytes:

@@ -234,10 +234,38 @@ class _LazySettings:
 def pusher_app() -> App | None:
     """The application that Pusher's clients and servers know this project by: Django's settings
     ``PUSHER_APP_ID``, ``PUSHER_KEY`` and ``PUSHER_SECRET``. None if these are not set."""
-    values = [
-        getattr(django_settings, f"PUSHER_{name}", "") for name in ("APP_ID", "KEY", "SECRET")
-    ]
-    return App(*values) if all(values) else None
+    values = pusher_values()
+    return App(*values.values()) if all(values.values()) else None
+
+
+def pusher_values() -> dict[str, Any]:
+    """What Django's settings have of that application, by their names."""
+    return {name: getattr(django_settings, name, "") for name in _PUSHER}
+
+
+def pusher_fault(values: Mapping[str, Any]) -> str:
+    """What is wrong with an application's id, key and secret, by the names of their settings, as a
+    sentence; empty if nothing is, or if there are none of them."""
+    given = [name for name in _PUSHER if values[name]]
+    if given and len(given) < len(_PUSHER):
+        missing = ", ".join(name for name in _PUSHER if name not in given)
+        return f"{', '.join(_PUSHER[:-1])} and {_PUSHER[-1]} belong together; missing: {missing}."
+    for name in given:
+        pattern, allowed = _PUSHER_FORMS[name]
+        value = values[name]
+        if not (isinstance(value, str) and re.fullmatch(pattern, value)):
+            shown = "wrong" if name == "PUSHER_SECRET" else repr(value)
+            return f"{name} is {shown}: it must be text that has only {allowed}."
+    return ""
+
+
+# The `pusher` library for Python takes no other ids, and keys are a part of paths.
+_PUSHER_FORMS = {
+    "PUSHER_APP_ID": ("[0-9]+", "digits"),
+    "PUSHER_KEY": ("[-A-Za-z0-9_]+", "letters, digits, - and _"),
+    "PUSHER_SECRET": (r"[^\ud800-\udfff]+", "characters that UTF-8 has"),
+}
+_PUSHER = tuple(_PUSHER_FORMS)
 
 
 def pusher_encryption_key() -> bytes:

@@ -20,7 +20,14 @@ from django.urls import (
 )
 
 from realtime.brokers import PACKAGES
-from realtime.conf import BROKERS, known_settings, pusher_encryption_key, settings
+from realtime.conf import (
+    BROKERS,
+    known_settings,
+    pusher_encryption_key,
+    pusher_fault,
+    pusher_values,
+    settings,
+)
 
 _APPS = {
     "django.contrib.auth": "Streams are opened by users, and rights are theirs.",
@@ -34,7 +41,7 @@ _BROWSABLE = Path("templates/rest_framework")
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
     """Names missing applications, addresses and packages, templates and views that are never
     found, and settings that are none."""
-    found = [*_applications(), *_hidden_templates(), *_misspelt()]
+    found = [*_applications(), *_hidden_templates(), *_misspelt(), *_pusher()]
     try:
         settings.TICK  # noqa: B018 - reads them all
     except ImproperlyConfigured as error:
@@ -78,6 +85,15 @@ def _misspelt() -> Iterator[CheckMessage]:
                 hint=f"There are: {', '.join(sorted(known))}.",
                 id="realtime.W005",
             )
+
+
+def _pusher() -> Iterator[CheckMessage]:
+    if fault := pusher_fault(pusher_values()):
+        yield Error(
+            fault,
+            hint="Until then, none of Pusher's clients and servers is let in.",
+            id="realtime.E011",
+        )
 
 
 def _packages() -> Iterator[CheckMessage]:

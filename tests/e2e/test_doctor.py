@@ -14,7 +14,6 @@ from realtime import probes
 from tests.servers import DEADLINE, ROOT
 from tests.streams import Stream
 
-
 # What faults let pass last of a stream. A proxy that is too impatient for keep-alives may be lucky
 # once: the first one comes at any moment.
 LAST = {"cut": b"event: probe", "cut while quiet": b"event: keep-alive"}

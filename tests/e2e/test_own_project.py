@@ -201,6 +201,7 @@ LACKS = {
     'REALTIME_BROKER_URL = "postgres://localhost"': ["realtime.E008"],
     'REALTIME_GRIP_URL = "http://localhost?key=secret"': ["realtime.E008"],
     'PUSHER_ENCRYPTION_MASTER_KEY = b"k" * 32': ["realtime.E008"],
+    'PUSHER_KEY = "alone"': ["realtime.E011"],
     'REALTIME_METRICS_TOKEN = "of-sixteen-characters"': ["realtime.W012"],
     "REALTIME_KEEPALIVE = 5": ["realtime.W005"],
     'INSTALLED_APPS.remove("rest_framework"); INSTALLED_APPS.insert(0, "rest_framework")': [

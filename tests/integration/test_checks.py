@@ -119,6 +119,30 @@ def test_sqlite_without_the_write_lock_is_named(monkeypatch):
     assert message.id == "realtime.E004"
 
 
+PUSHER = {"PUSHER_APP_ID": "3", "PUSHER_KEY": "a-key", "PUSHER_SECRET": "anything: at all"}
+
+
+@pytest.mark.parametrize(("wrong", "told"), [
+    ({}, None),
+    (dict.fromkeys(PUSHER, ""), None),
+    (dict.fromkeys(PUSHER), None),
+    ({"PUSHER_APP_ID": "", "PUSHER_SECRET": ""}, "missing: PUSHER_APP_ID, PUSHER_SECRET."),
+    ({"PUSHER_SECRET": ""}, "missing: PUSHER_SECRET."),
+    ({"PUSHER_APP_ID": "a b"}, "PUSHER_APP_ID is 'a b': "),
+    ({"PUSHER_APP_ID": 3}, "PUSHER_APP_ID is 3: "),
+    ({"PUSHER_KEY": "a/b"}, "PUSHER_KEY is 'a/b': "),
+    ({"PUSHER_SECRET": b"of bytes"}, "PUSHER_SECRET is wrong: "),
+])  # fmt: skip
+def test_half_of_pusher_s_application_is_named(settings, wrong, told):
+    for name, value in {**PUSHER, **wrong}.items():
+        setattr(settings, name, value)
+    found = [message for message in check_settings() if message.id == "realtime.E011"]
+    assert len(found) == bool(told)
+    for message in found:
+        assert told in message.msg
+        assert "of bytes" not in message.msg
+
+
 def nothing(request):
     """A view that nobody sees."""
 
