@@ -131,6 +131,9 @@ class RealtimeApplication:
             response = await self._bridge(scope, receive, None if proxied else worker)
         except ClientGone:
             return
+        if refusal := endpoints.refusal(scope, response.status):
+            await self._bridge.complete(response)
+            response = refusal
         hold = None
         if not proxied:
             hold = holds.Hold.parse(response.headers)

@@ -11,7 +11,7 @@ import secrets
 from realtime.bridge import Response, Scope
 from realtime.conf import settings
 from realtime.operations import gauges, health
-from realtime.operations.metrics import page
+from realtime.operations.metrics import WRONG_TOKEN, page
 from realtime.worker import Worker
 
 HEALTH = "/healthz"
@@ -24,12 +24,25 @@ _METHODS = ("GET", "HEAD")
 def answer(scope: Scope, worker: Worker | None) -> Response | None:
     """The answer to a request for one of the two; None for everything else, and where Django has to
     decide who asks. Without a worker, the process still waits for its database."""
-    path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
+    path = _path(scope)
     if path == HEALTH:
         return _checked(scope) or _health(worker)
-    if path == METRICS and _has_token(scope):
+    if path == METRICS and _is_token(_bearer(scope)):
         return _checked(scope) or metrics(worker)
     return None
+
+
+def refusal(scope: Scope, status: int) -> Response | None:
+    """The answer to a wrong token in place of Django's, if that has this status: that there is no
+    such page or host, or that it is elsewhere. Django is asked first, for its views may know staff
+    by tokens of another kind."""
+    if not (status in (400, 404) or 300 <= status < 400) or _path(scope) != METRICS:
+        return None
+    if not settings.METRICS_TOKEN or _bearer(scope) is None:
+        return None
+    response = _response(401, _JSON, json.dumps({"detail": WRONG_TOKEN}).encode())
+    response.headers.append((b"www-authenticate", b'Bearer realm="metrics"'))
+    return response
 
 
 def metrics(worker: Worker | None) -> Response:
@@ -60,13 +73,21 @@ def _checked(scope: Scope) -> Response | None:
     return response
 
 
-def _has_token(scope: Scope) -> bool:
-    expected = settings.METRICS_TOKEN
+def _path(scope: Scope) -> str:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path.rstrip("/")
+
+
+def _bearer(scope: Scope) -> bytes | None:
+    """The token that a request comes with."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
-    if not expected or len(given) != 1:
-        return False
-    scheme, _, token = given[0].partition(b" ")
-    return scheme.lower() == b"bearer" and secrets.compare_digest(token, expected.encode())
+    scheme, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
+    return token if scheme.lower() == b"bearer" else None
+
+
+def _is_token(given: bytes | None) -> bool:
+    expected = settings.METRICS_TOKEN
+    return bool(expected and given) and secrets.compare_digest(given or b"", expected.encode())
 
 
 def _response(status: int, kind: str, text: bytes) -> Response:

@@ -9,6 +9,8 @@ LACKING = (
     " Install this package with the extra `metrics`."
 )
 
+WRONG_TOKEN = "This is not the REALTIME_METRICS_TOKEN."  # noqa: S105 - it is none
+
 
 def page() -> tuple[int, str, bytes]:
     """Status, content type and text of what ``/metrics`` answers."""

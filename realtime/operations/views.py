@@ -12,7 +12,6 @@ from rest_framework.views import APIView
 from realtime.conf import settings
 from realtime.operations import metrics
 
-_WRONG = "This is not the REALTIME_METRICS_TOKEN."
 _NONE = "There is no REALTIME_METRICS_TOKEN: only staff that is logged in may read this."
 
 
@@ -36,7 +35,7 @@ class MetricsView(APIView):
     ) -> NoReturn:
         """As the base class; who has come with a token that is none here is told so."""
         if request.headers.get("Authorization", "").lower().startswith("bearer "):
-            raise AuthenticationFailed(_WRONG if settings.METRICS_TOKEN else _NONE)
+            raise AuthenticationFailed(metrics.WRONG_TOKEN if settings.METRICS_TOKEN else _NONE)
         super().permission_denied(request, message, code)
 
     def get(self, request: Request) -> HttpResponse:

@@ -119,6 +119,12 @@ def test_without_its_extra_metrics_say_what_they_need(project):
         assert answer.status_code == 501
         assert answer.json()["detail"].endswith("Install this package with the extra `metrics`.")
         assert httpx.get(f"{url}/healthz", timeout=DEADLINE).status_code == 200
+        # This project has no view for staff.
+        headers = {"Authorization": f"Bearer {token}x"}
+        answer = httpx.get(f"{url}/metrics", headers=headers, timeout=DEADLINE)
+        assert answer.status_code == 401
+        assert answer.json() == {"detail": "This is not the REALTIME_METRICS_TOKEN."}
+        assert httpx.get(f"{url}/metrics", timeout=DEADLINE).status_code == 404
 
 
 def test_the_doctor_needs_nothing_else(server, project):

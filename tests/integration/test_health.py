@@ -178,6 +178,27 @@ def test_who_comes_with_a_wrong_token_is_told_so(client, settings):
         assert answer["WWW-Authenticate"] == 'Bearer realm="metrics"'
 
 
+def test_so_is_who_does_not_get_to_a_page_for_staff(settings):
+    wrong = "Bearer a-wrong-token-of-theirs"
+
+    def refused(status=404, path="/metrics", authorization=wrong):
+        headers = [(b"authorization", authorization.encode())] if authorization else []
+        return endpoints.refusal({"path": path, "headers": headers}, status)
+
+    # There is no such address without a token.
+    assert refused() is None
+    settings.REALTIME_METRICS_TOKEN = TOKEN
+    for status in (301, 400, 404):
+        answer = refused(status)
+        assert answer.status == 401
+        assert "is not the REALTIME_METRICS_TOKEN" in json.loads(answer.body)["detail"]
+        assert (b"www-authenticate", b'Bearer realm="metrics"') in answer.headers
+    # What a view for staff says of a token, and what others are answered, is theirs.
+    assert not any(refused(status) for status in (200, 401, 403, 405, 501))
+    assert refused(path="/metric") is None
+    assert not any(refused(authorization=one) for one in (None, f"Token {TOKEN}", "Bea"))
+
+
 @pytest.mark.parametrize("token", ["short", "with a space in the middle", "ümlaut-ümlaut-ümlaut"])
 def test_a_token_that_can_be_guessed_or_not_be_sent_ends_the_start(token):
     from django.core.exceptions import ImproperlyConfigured

@@ -116,7 +116,8 @@ def test_figures_are_of_all_workers_whatever_gunicorns_settings_are(tmp_path):
 
 
 def test_without_the_token_nobody_reads_them(server):
-    for headers in ({}, {"Authorization": f"Bearer {TOKEN}x"}):
+    wrong = {"Authorization": f"Bearer {TOKEN}x"}
+    for headers in ({}, wrong, {**wrong, "Host": "unknown"}):
         answer = outsider.get(f"{server.url}/metrics", headers=headers)
         assert answer.status_code == 401
         assert "realtime_" not in answer.text
