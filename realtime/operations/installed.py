@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError, connections
 
 from realtime import log, unmigrated
-from realtime.plain import one_line
+from realtime.plain import reason
 
 
 @contextmanager
@@ -16,6 +16,5 @@ def log_expected() -> Iterator[None]:
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        reason = one_line(" ".join(str(error).split()))
         lack = unmigrated.told(connections[log.database()])
-        raise CommandError(lack or f"The database can't be used: {reason}.") from error
+        raise CommandError(lack or f"The database can't be used: {reason(error)}.") from error

@@ -40,6 +40,14 @@ def test_so_they_do_on_postgresql(postgres):
     check(["demo"], postgres.create(f"empty_{uuid.uuid4().hex}"))
 
 
+def test_a_database_that_is_away_is_told_in_one_sentence():
+    url = "postgres://nobody:x@127.0.0.1:1/x"
+    (line,) = run("manage.py", "realtime_prune", DATABASE_URL=url).splitlines()
+    assert line.startswith("CommandError: The database can't be used: ")
+    assert line.endswith("Connection refused.")
+    assert "?" not in line
+
+
 def check(command, url):
     (line,) = run("manage.py", *command, DATABASE_URL=url).splitlines()
     assert line.endswith(". Run: python manage.py migrate")
