@@ -1,5 +1,6 @@
 """The documents say what is so."""
 
+import ast
 import re
 from dataclasses import fields
 
@@ -88,3 +89,11 @@ def test_every_target_that_is_named_exists(path):
 def test_every_setting_that_is_named_exists(path, table):
     named = set(re.findall(r"`(REALTIME_\w+)`", path.read_text()))
     assert named <= set(table)
+
+
+@every_document
+def test_this_package_s_templates_are_found_first(path):
+    for added in re.findall(r"^INSTALLED_APPS \+= (\[.*\])$", path.read_text(), re.M):
+        names = ast.literal_eval(added)
+        if {"realtime", "rest_framework"} <= set(names):
+            assert names.index("realtime") < names.index("rest_framework")
