@@ -141,6 +141,22 @@ def test_a_list_is_named_by_a_whole_number(api, item, key):
     assert answer.json().keys() == {"todo_list"}
 
 
+@pytest.mark.parametrize("text", ["maybe", "2", "truee", "None", " ", "tr\0ue"])
+@pytest.mark.parametrize("others", [{}, {"todo_list": "1"}])
+def test_what_is_neither_true_nor_false_is_refused_with_a_reason(api, item, text, others):
+    answer = api.get("/api/todo-items/", {"done": text, **others})
+    assert answer.status_code == 400
+    assert answer.json() == {"done": ["This must be true or false."]}
+    page = api.get("/api/todo-items/", {"done": text}, headers={"Accept": "text/html"})
+    assert page.status_code == 400
+
+
+def test_whether_items_are_done_may_be_said_in_several_ways(api, item):
+    counts = {"true": 0, "TRUE": 0, "1": 0, "false": 1, "False": 1, "0": 1, "": 1}
+    for text, count in counts.items():
+        assert api.get("/api/todo-items/", {"done": text}).json()["count"] == count
+
+
 @pytest.mark.parametrize("form", ["{}", "{}.0", " {} ", "+{}", "0{}"])
 def test_every_form_of_a_number_that_filters_is_good_for_the_link_too(api, item, form):
     wanted = form.format(item.todo_list_id)
