@@ -130,6 +130,15 @@ def test_axe_finds_nothing_when_things_go_wrong(
 
 
 @needs_axe
+@pytest.mark.parametrize("kind", ["desktop", "dark-phone"])
+def test_axe_finds_nothing_where_a_list_is_not_there(visit: Visit, kind: str) -> None:
+    bob = visit("bob", bypass_csp=True, reduced_motion="reduce", **KINDS[kind])
+    bob.page.goto(f"{bob.url}/?list=999999")
+    expect(bob.page.get_by_role("heading", level=1)).to_have_text("This list is not here")
+    assert violations(bob.page) == []
+
+
+@needs_axe
 def test_axe_finds_nothing_on_a_phones_first_page(visit: Visit) -> None:
     alice = visit("alice", bypass_csp=True, **PHONE)
     expect(alice.page.locator("#lists a").first).to_be_visible()

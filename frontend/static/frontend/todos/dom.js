@@ -46,13 +46,13 @@ export function avatar(name, element = h("span", { className: "avatar", "aria-hi
   return element;
 }
 
-/** What is shown where there is nothing. */
-export function notice({ picture, title, text, action }) {
+/** What is shown where there is nothing; with a `level`, its title is a heading. */
+export function notice({ picture, title, text, action, level = null }) {
   return h(
     "div",
     { className: "notice" },
     picture ? icon(picture, "picture") : null,
-    h("strong", { textContent: title }),
+    h(level ? `h${level}` : "strong", { className: "notice-title", textContent: title }),
     h("p", { textContent: text }),
     action ? h("button", { type: "button", className: "button", textContent: action.label, on: { click: action.run } }) : null,
   );

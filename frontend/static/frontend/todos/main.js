@@ -142,7 +142,7 @@ class Page {
     const text = this.#seen
       ? "It was deleted, or you are no longer one of those who share it."
       : "It doesn’t exist, or nobody has shared it with you.";
-    this.#notice.replaceChildren(blank({ picture: "list", title: "This list is not here", text, action }));
+    this.#notice.replaceChildren(blank({ picture: "list", title: "This list is not here", text, action, level: 1 }));
   }
 
   /** Who comes by now is not to see what was shown. */
@@ -156,7 +156,7 @@ class Page {
     this.#app.dataset.view = "items";
     const action = { label: "Sign in", run: () => location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search)}`) };
     const text = "Your session has ended, here or in another window.";
-    this.#notice.replaceChildren(blank({ picture: "list", title: "You are signed out", text, action }));
+    this.#notice.replaceChildren(blank({ picture: "list", title: "You are signed out", text, action, level: 1 }));
   }
 }
 
