@@ -131,10 +131,18 @@ def test_axe_finds_nothing_when_things_go_wrong(
 
 @needs_axe
 @pytest.mark.parametrize("kind", ["desktop", "dark-phone"])
-def test_axe_finds_nothing_where_a_list_is_not_there(visit: Visit, kind: str) -> None:
+def test_axe_finds_nothing_where_a_list_is_not_there(
+    visit: Visit, make_list: MakeList, api: httpx.Client, kind: str
+) -> None:
     bob = visit("bob", bypass_csp=True, reduced_motion="reduce", **KINDS[kind])
     bob.page.goto(f"{bob.url}/?list=999999")
     expect(bob.page.get_by_role("heading", level=1)).to_have_text("This list is not here")
+    assert violations(bob.page) == []
+    shared = make_list("Apples", shared_with=("bob",))["id"]
+    bob.open(shared)
+    bob.rewrite("Apples", "Pears", save=False)
+    api.delete(f"/api/todo-lists/{shared}/").raise_for_status()
+    expect(bob.page.locator("#unsent-elsewhere .card-unsent")).to_be_visible()
     assert violations(bob.page) == []
 
 

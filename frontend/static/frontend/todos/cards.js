@@ -1,7 +1,10 @@
 /** What the server has not taken: each such change in words, both versions, and what can be done about it. */
 
+import { copied } from "./clipboard.js";
 import { h } from "./dom.js";
 import { edit } from "./edit.js";
+import { reason } from "./reasons.js";
+import { toast } from "./toast.js";
 
 const LIMIT = { text: 500, name: 100 };
 
@@ -49,19 +52,40 @@ export function conflictCard(letter, { theirs, keep, take, save }) {
   return element;
 }
 
-/** What was changed is not there any more. */
-export function goneCard(letter, { again, dismiss }) {
+/** What was changed is not there any more: it was `deleted`, or its list is not there either, of which the page has yet to hear. */
+export function goneCard(letter, { deleted, again, dismiss }) {
   const field = textField(letter);
-  const title = `“${letter.was?.text ?? letter.was?.name ?? ""}” was deleted meanwhile`;
-  const text = h("p", { className: field ? "mine" : "", textContent: field ? `You wrote: ${letter.data[field]}` : describe(letter) });
-  const actions = field ? [button("Add it again", again, "primary"), button("Discard", dismiss)] : [button("Dismiss", dismiss)];
-  return card(title, text, ...actions);
+  const name = `“${letter.was?.text ?? letter.was?.name ?? ""}”`;
+  // Of a list, only that much is known: it may be there for others.
+  const item = `${name} ${deleted ? "was deleted meanwhile" : "is not there any more"}`;
+  const [title, label] = field === "name" ? [`You can’t see the list ${name} any more`, "Make a new list"] : [item, "Add it again"];
+  const actions = field ? [button(label, again, "primary"), button("Discard", dismiss)] : [button("Dismiss", dismiss)];
+  return card(title, written(letter), ...actions);
+}
+
+/** The list of what was changed may not be seen any more: all that can be done is to take the text elsewhere. */
+export function lostCard(letter, { dismiss }) {
+  const { kind, was } = letter;
+  const list = kind === "create" ? "its list" : `the list of “${was?.text ?? ""}”`;
+  const field = textField(letter);
+  const copy = async () => {
+    if (await copied(letter.data[field])) toast("Copied.");
+    else toast("This browser did not allow copying.", { error: true });
+  };
+  const actions = field ? [button("Copy", copy), button("Discard", dismiss)] : [button("Dismiss", dismiss)];
+  return card(`Not saved: you can’t see ${list} any more`, written(letter), ...actions);
 }
 
 /** The server has refused it for another reason. */
 export function refusedCard(letter, { retry, dismiss }) {
   const text = h("p", { textContent: describe(letter) });
-  return card(`Not saved: ${letter.error.text}`, text, button("Try again", retry, "primary"), button("Discard", dismiss));
+  return card(`Not saved: ${reason(letter.error)}`, text, button("Try again", retry, "primary"), button("Discard", dismiss));
+}
+
+/** The text that somebody wrote, or what else was done. */
+function written(letter) {
+  const field = textField(letter);
+  return h("p", { className: field ? "mine" : "", textContent: field ? `You wrote: ${letter.data[field]}` : describe(letter) });
 }
 
 let count = 0;

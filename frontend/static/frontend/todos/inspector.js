@@ -1,6 +1,7 @@
 /** The drawer with the live events, the switch of the transport, and how it all is measured. */
 
 import { Arrivals, LIMIT } from "./arrivals.js";
+import { copied } from "./clipboard.js";
 import { announce, h } from "./dom.js";
 import { chooseTransport } from "./transport.js";
 
@@ -138,12 +139,8 @@ export class Inspector {
   async #copy() {
     const shown = this.#shown.filter((arrival) => this.#passes(arrival));
     const lines = shown.map(({ number, time, text, ...rest }) => JSON.stringify({ time, ...rest, message: text }));
-    try {
-      await navigator.clipboard.writeText(lines.join("\n"));
-      announce(`Copied ${shown.length} events.`);
-    } catch {
-      announce("This browser did not allow copying.");
-    }
+    const done = await copied(lines.join("\n"));
+    announce(done ? `Copied ${shown.length} events.` : "This browser did not allow copying.");
   }
 }
 

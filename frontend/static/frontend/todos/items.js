@@ -93,12 +93,6 @@ export class ItemsView {
     return element ? { entry, element } : null;
   }
 
-  /** Creates an item anew that others have deleted, as a letter of the outbox wants it. */
-  restore({ was, data }) {
-    const { todo_list, text, done, position } = { ...was, ...data };
-    this.#collectionOf(todo_list).create({ todo_list, text, done, position }).catch(() => {});
-  }
-
   /** Goes to where the next item is written, as soon as it is shown. */
   focus() {
     this.#focusing = true;
@@ -204,9 +198,12 @@ export class ItemsView {
     if (!value || this.#collection?.state !== "live") return;
     text.value = "";
     this.#typed();
+    const list = this.#list;
     // The server puts it at the end; here it is shown behind the last until its position is known.
-    this.#collection.create({ todo_list: this.#list, text: value, done: false }).catch((error) => {
-      if (error.kept || text.value) return;
+    this.#collection.create({ todo_list: list, text: value, done: false }).catch((error) => {
+      if (error.kept) return;
+      if (list !== this.#list) return sessionStorage.setItem(DRAFT + list, value);
+      if (text.value) return;
       text.value = value; // refused: what was typed is not lost
       this.#typed();
     });

@@ -27,18 +27,20 @@ class Page {
   #head = new SheetHead(this.#client, this.#lists, { id: user, username }, (id) => (this.#leaving = id), this.#history);
   #sidebar = new ListsView(this.#lists, (id, options) => this.#open(id, options));
   #items = new ItemsView(this.#client, user, this.#history, {
-    lost: (id) => this.#lost(id),
-    live: (id) => this.#present.show(id),
+    lost: (id) => this.#refused(id),
+    live: (id) => this.#entered(id),
     rendered: () => this.#unsent.render(),
   });
   #present = new Present(this.#client, user);
   #unsent = new Unsent(this.#client.outbox, {
     find: (letter) => this.#items.find(letter),
-    restore: (letter) => this.#restore(letter),
+    sees: (list) => this.#sees(list),
+    isCurrent: () => this.#client.state === "open",
   });
   #inspector = null;
   #id = null;
   #leaving = null; // the list that the user has just deleted or left
+  #forbidden = new Set(); // lists whose items were refused, though they are still among the lists
   #seen = false; // whether the list that is shown has been among the lists
 
   start() {
@@ -53,15 +55,29 @@ class Page {
       this.#nameParts();
     });
     this.#lists.on("change", () => this.#listsChanged());
+    this.#client.onState(() => this.#unsent.render());
+    this.#lists.on("state", () => this.#unsent.render());
     this.#lists.on("error", (error) => error.write && refusal(error));
     this.#lists.on("forbidden", () => this.#signedOut());
     this.#lists.subscribe().catch(() => {});
     this.#show(fromAddress());
   }
 
-  #restore(letter) {
-    if (letter.resource === "todo-items") this.#items.restore(letter);
-    else this.#lists.create({ name: letter.data.name }).catch(() => {});
+  /** Whether a list is one of the user's, as far as is known; null while the first answer is awaited. */
+  #sees(list) {
+    const { state, items } = this.#lists;
+    if (state === "idle" || state === "loading") return null;
+    return !this.#forbidden.has(list) && (state !== "live" || (list ?? null) === null || items.some(({ id }) => id === list));
+  }
+
+  #refused(id) {
+    this.#forbidden.add(id);
+    this.#lost(id);
+  }
+
+  #entered(id) {
+    this.#forbidden.delete(id);
+    this.#present.show(id);
   }
 
   #open(id, { focus = false, add = false } = {}) {
@@ -108,6 +124,7 @@ class Page {
       return this.#show(lists[0].id);
     }
     const row = lists.find(({ id }) => id === this.#id) ?? null;
+    if (known) this.#forbidden = new Set([...this.#forbidden].filter((id) => lists.some((list) => list.id === id)));
     this.#seen ||= row !== null;
     if (this.#id !== null && known && !row) return this.#lost(this.#id);
     this.#sidebar.select(this.#id);
@@ -143,6 +160,7 @@ class Page {
       ? "It was deleted, or you are no longer one of those who share it."
       : "It doesn’t exist, or nobody has shared it with you.";
     this.#notice.replaceChildren(blank({ picture: "list", title: "This list is not here", text, action, level: 1 }));
+    this.#unsent.render(); // outside the sheet
   }
 
   /** Who comes by now is not to see what was shown. */

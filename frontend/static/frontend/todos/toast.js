@@ -1,6 +1,7 @@
 /** Short messages that go by themselves, with perhaps one thing to do about them. */
 
 import { h } from "./dom.js";
+import { reason } from "./reasons.js";
 
 const DURATION = 6000;
 const MOST = 3;
@@ -47,5 +48,5 @@ export function toast(text, { error = false, action = null, kind = text } = {}) 
 
 /** Says that a write was refused and has been taken back; what the outbox keeps is shown elsewhere. */
 export function refusal(error) {
-  if (!error.kept) toast(error.message, { error: true });
+  if (!error.kept) toast(reason(error), { error: true });
 }

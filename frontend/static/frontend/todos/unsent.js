@@ -4,27 +4,25 @@
  */
 
 import { entityTag } from "../../realtime/realtime.js";
-import { conflictCard, goneCard, refusedCard, textField } from "./cards.js";
+import { conflictCard, goneCard, lostCard, refusedCard, textField } from "./cards.js";
 import { announce } from "./dom.js";
 
 export class Unsent {
   #outbox;
-  #find;
-  #restore;
-  #cards = new Map(); // by the letter's id
-  #seen = new Set();
+  #page;
+  #cards = new Map(); // by the letter's id: its kind, and the element
   #hosts = [document.getElementById("unsent"), document.getElementById("unsent-elsewhere")];
 
   /**
    * @param {import("../../realtime/realtime/outbox.js").Outbox} outbox
    * @param {object} page
    * @param {(letter: object) => {entry: object, element: HTMLElement}|null} page.find what a letter is about, if it is shown
-   * @param {(letter: object) => void} page.restore creates anew what a letter was about, as it says
+   * @param {(list: number) => boolean|null} page.sees whether the user may see a list; null while that is not known
+   * @param {() => boolean} page.isCurrent whether what others do would be known by now
    */
-  constructor(outbox, { find, restore }) {
+  constructor(outbox, page) {
     this.#outbox = outbox;
-    this.#find = find;
-    this.#restore = restore;
+    this.#page = page;
     outbox.on("change", () => this.render());
   }
 
@@ -33,53 +31,69 @@ export class Unsent {
     this.#tidy();
     const { refused } = this.#outbox;
     const ids = new Set(refused.map(({ id }) => id));
-    for (const [id, card] of this.#cards) {
+    for (const [id, { element }] of this.#cards) {
       if (ids.has(id)) continue;
-      card.remove();
+      element.remove();
       this.#cards.delete(id);
     }
-    for (const letter of refused) this.#place(letter);
+    for (const letter of refused) if (this.#page.sees(listOf(letter)) !== null) this.#place(letter);
     for (const host of this.#hosts) host.hidden = !host.childElementCount;
   }
 
   #place(letter) {
-    const found = this.#find(letter);
-    const card = this.#cards.get(letter.id) ?? this.#create(letter);
+    const found = this.#page.find(letter);
+    const kind = this.#kindOf(letter);
+    const shown = this.#cards.get(letter.id);
+    const card = shown?.kind === kind ? shown.element : this.#create(letter, kind);
     const [inList, elsewhere] = this.#hosts;
     const host = found?.element ?? (inList.closest("[hidden]:not(#unsent)") ? elsewhere : inList);
     if (card.parentElement !== host) host.append(card);
     card.update?.();
-    if (this.#seen.has(letter.id)) return;
-    this.#seen.add(letter.id);
-    announce(`Not saved. ${card.firstElementChild.textContent}`, "connection");
+    if (card === shown?.element) return;
+    if (shown) replace(shown.element, card);
+    const title = card.firstElementChild.textContent;
+    announce(title.startsWith("Not saved") ? title : `Not saved. ${title}`, "connection");
     card.scrollIntoView({ block: "nearest" });
   }
 
-  #create(letter) {
+  /** What is to be said of a letter; that changes with what is known of its list. */
+  #kindOf(letter) {
+    const { resource, row, kind, error } = letter;
+    const seen = this.#page.sees(listOf(letter));
+    if (!seen && resource === "todo-items") return "lost";
+    if (error.status === 412 && textField(letter)) return "conflict";
+    const there = resource === "todo-items" ? this.#page.find(letter) : seen && row !== null;
+    if (error.status !== 404 || kind !== "update" || there) return "refused";
+    return this.#page.isCurrent() ? "deleted" : "gone";
+  }
+
+  #create(letter, kind) {
     const { id, error } = letter;
     const dismiss = () => this.#end(letter, () => this.#outbox.dismiss(id));
-    const retry = (changes) => this.#end(letter, () => this.#outbox.retry(id, changes));
-    let card = null;
-    if (error.status === 412 && textField(letter)) card = this.#conflict(letter, { dismiss, retry });
-    else if (error.status === 404 && letter.kind === "update") {
-      const again = () =>
-        this.#end(letter, () => {
-          this.#restore(letter);
-          this.#outbox.dismiss(id);
-        });
-      card = goneCard(letter, { again, dismiss });
-    } else card = refusedCard(letter, { retry: () => retry({ match: null }), dismiss });
-    this.#cards.set(id, card);
-    return card;
+    // Whatever comes of it, the text is kept until the server has it, or its user does not want it.
+    const retry = (changes) => this.#end(letter, () => this.#outbox.retry(id, { ...changes, keep: true }));
+    const again = () => retry(creation(letter));
+    const element = {
+      conflict: () => this.#conflict(letter, { dismiss, retry }),
+      deleted: () => goneCard(letter, { deleted: true, again, dismiss }),
+      gone: () => goneCard(letter, { deleted: false, again, dismiss }),
+      lost: () => lostCard(letter, { dismiss }),
+      // What has come back may have changed meanwhile.
+      refused: () => refusedCard(letter, { retry: () => retry(error.status === 404 ? {} : { match: null }), dismiss }),
+    }[kind]();
+    this.#cards.set(id, { kind, element });
+    return element;
   }
 
   #conflict(letter, { dismiss, retry }) {
     const field = textField(letter);
-    const now = () => this.#find(letter)?.entry.base ?? letter.error.data.current;
+    const now = () => this.#page.find(letter)?.entry.base ?? letter.error.data.current;
     // It may only replace what the user was shown.
     const send = async (text) => {
-      const match = (await entityTag(now())) ?? letter.error.etag;
-      retry({ match, was: now(), data: { ...letter.data, [field]: text } });
+      const was = now();
+      const match = (await entityTag(was)) ?? letter.error.etag;
+      if (letter.state !== "refused") return; // seen to meanwhile
+      retry({ match, was, data: { ...letter.data, [field]: text } });
     };
     return conflictCard(letter, {
       theirs: () => now()[field],
@@ -91,9 +105,10 @@ export class Unsent {
 
   /** The focus goes back to where the card was. */
   #end(letter, act) {
-    const { element } = this.#find(letter) ?? {};
+    const { element } = this.#page.find(letter) ?? {};
     act();
-    (element?.querySelector("button.text") ?? document.getElementById("add-text")).focus({ preventScroll: true });
+    const places = [element?.querySelector("button.text"), document.getElementById("add-text"), document.getElementById("panel")];
+    places.find((place) => place && !place.closest("[hidden]")).focus({ preventScroll: true });
   }
 
   /** What needs nobody's decision. */
@@ -111,4 +126,23 @@ export class Unsent {
       else if (current === letter.was?.[field]) this.#outbox.retry(letter.id, { match: letter.error.etag });
     }
   }
+}
+
+/** The list that a letter is about, or whose item. */
+function listOf({ resource, row, data, was }) {
+  return resource === "todo-lists" ? row : (data?.todo_list ?? was?.todo_list);
+}
+
+/** What makes a change of what is gone its creation, by the same letter: its text is in the outbox all the time. */
+function creation({ resource, was, data }) {
+  const { todo_list, text, done, position } = { ...was, ...data };
+  const whole = resource === "todo-items" ? { todo_list, text, done, position } : { name: data.name };
+  return { kind: "create", row: null, was: null, match: null, data: whole };
+}
+
+function replace(old, card) {
+  const focused = old.contains(document.activeElement);
+  if (focused) document.activeElement.blur(); // which saves what was typed
+  old.remove();
+  if (focused) card.focus({ preventScroll: true });
 }
