@@ -36,6 +36,21 @@ def test_both_versions_are_offered(both: Both, choice: str, ends: str) -> None:
     expect(alice.texts.nth(1)).to_be_focused()
 
 
+@pytest.mark.parametrize("by", ["toast", "keyboard"])
+def test_keeping_ones_own_version_can_be_undone(both: Both, by: str) -> None:
+    alice, bob = both
+    clash(alice, bob)
+    alice.page.get_by_role("button", name="Keep mine").click()
+    expect(bob.texts.nth(1)).to_have_text("Oat milk")
+    expect(alice.page.locator(".toast")).to_contain_text("Changed “Soy milk”")
+    if by == "toast":
+        alice.page.get_by_role("button", name="Undo").click()
+    else:
+        alice.page.keyboard.press("Control+z")
+    expect(bob.texts.nth(1)).to_have_text("Soy milk")
+    expect(alice.page.locator(".card-unsent")).to_have_count(0)
+
+
 def test_ones_own_version_can_be_edited_again_and_theirs_is_up_to_date(both: Both) -> None:
     alice, bob = both
     clash(alice, bob)
@@ -99,6 +114,8 @@ def test_two_names_of_a_list_meet_as_well(both: Both) -> None:
     expect(card.locator("dt, dd")).to_have_text(["Yours", "Mine", "Theirs", "Theirs"])
     card.get_by_role("button", name="Keep mine").click()
     expect(bob.page.get_by_role("heading", level=1)).to_have_text("Mine")
+    alice.page.get_by_role("button", name="Undo").click()
+    expect(bob.page.get_by_role("heading", level=1)).to_have_text("Theirs")
 
 
 def test_leaving_the_page_saves_what_is_being_typed(both: Both) -> None:

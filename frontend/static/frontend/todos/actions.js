@@ -28,12 +28,16 @@ export class ItemActions {
 
   /** Changes a text. @param {import("./sessions.js").Session} session @param {string} text */
   rewrite({ key, row, options }, text) {
+    this.rewritten(key, row.text, text, this.collection.update(key, { text }, options));
+  }
+
+  /** A text is being changed. @param {string} key @param {string} former @param {string} text @param {Promise<any>} sent */
+  rewritten(key, former, text, sent) {
     const { collection } = this;
-    const sent = collection.update(key, { text }, options);
-    const forget = this.#history.did(`Changed ${shortened(row.text)}`, () => {
+    const forget = this.#history.did(`Changed ${shortened(former)}`, () => {
       const { row: seen, base } = this.#now(collection, key);
       if (seen.text !== text) throw new RangeError("Somebody has changed it since.");
-      const undo = async () => collection.update(key, { text: row.text }, { match: base && (await entityTag(base)), keep: true, seen });
+      const undo = async () => collection.update(key, { text: former }, { match: base && (await entityTag(base)), keep: true, seen });
       undo().catch(() => {});
     });
     sent.catch(forget); // refused: the outbox keeps it

@@ -93,6 +93,12 @@ export class ItemsView {
     return element ? { entry, element } : null;
   }
 
+  /** A letter of the outbox has put its text in the place of another: that can be undone while its item is shown. */
+  rewritten(letter, former, sent) {
+    const { entry } = this.find(letter) ?? {};
+    if (entry) this.#do.rewritten(entry.key, former, letter.data.text, sent);
+  }
+
   /** Goes to where the next item is written, as soon as it is shown. */
   focus() {
     this.#focusing = true;

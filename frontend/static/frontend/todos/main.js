@@ -36,6 +36,7 @@ class Page {
     find: (letter) => this.#items.find(letter),
     sees: (list) => this.#sees(list),
     isCurrent: () => this.#client.state === "open",
+    rewritten: (...change) => this.#rewritten(...change),
   });
   #inspector = null;
   #id = null;
@@ -61,6 +62,11 @@ class Page {
     this.#lists.on("forbidden", () => this.#signedOut());
     this.#lists.subscribe().catch(() => {});
     this.#show(fromAddress());
+  }
+
+  #rewritten(letter, former, sent) {
+    if (letter.resource === "todo-items") this.#items.rewritten(letter, former, sent);
+    else this.#head.renamed(letter.row, former, letter.data.name, sent);
   }
 
   /** Whether a list is one of the user's, as far as is known; null while the first answer is awaited. */

@@ -119,12 +119,16 @@ export class SheetHead {
     if (!holder.querySelector("button") || !entry) return;
     const session = new Session(this.#client, this.#editing, "todo-lists", entry, "name");
     const save = (value) => {
-      const sent = this.#lists.update(id, { name: value }, session.options);
-      const forget = this.#history.did(`Renamed to “${value}”`, () => this.#renameBack(id, value, name));
-      sent.catch(forget); // refused: the outbox keeps it
+      this.renamed(id, name, value, this.#lists.update(id, { name: value }, session.options));
       announce(`Renamed to ${value}`);
     };
     edit(holder, { value: name, label: "Name of the list", limit: LIMIT, className: "", save, ended: () => session.end() });
+  }
+
+  /** A list is being renamed. @param {number} id @param {string} former @param {string} name @param {Promise<any>} sent */
+  renamed(id, former, name, sent) {
+    const forget = this.#history.did(`Renamed to “${name}”`, () => this.#renameBack(id, name, former));
+    sent.catch(forget); // refused: the outbox keeps it
   }
 
   #renameBack(id, value, name) {

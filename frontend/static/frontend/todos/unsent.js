@@ -19,6 +19,7 @@ export class Unsent {
    * @param {(letter: object) => {entry: object, element: HTMLElement}|null} page.find what a letter is about, if it is shown
    * @param {(list: number) => boolean|null} page.sees whether the user may see a list; null while that is not known
    * @param {() => boolean} page.isCurrent whether what others do would be known by now
+   * @param {(letter: object, former: string, sent: Promise<any>) => void} page.rewritten a text took the place of another
    */
   constructor(outbox, page) {
     this.#outbox = outbox;
@@ -94,6 +95,7 @@ export class Unsent {
       const match = (await entityTag(was)) ?? letter.error.etag;
       if (letter.state !== "refused") return; // seen to meanwhile
       retry({ match, was, data: { ...letter.data, [field]: text } });
+      this.#page.rewritten(letter, was[field], this.#outbox.outcome(letter));
     };
     return conflictCard(letter, {
       theirs: () => now()[field],
