@@ -4,7 +4,7 @@ import socket
 from contextlib import suppress
 
 from tests.e2e.test_restarts import read_until
-from tests.ports import DEADLINE
+from tests.ports import DEADLINE, wait_until
 from tests.streams import Stream
 
 COUNT = 1000
@@ -35,6 +35,9 @@ def test_a_reader_that_does_not_read_is_cut_and_the_others_get_everything(make_s
         server.shell(WRITE)
         numbers = [quick.change()[1]["data"][1] for _ in range(COUNT)]
         assert numbers == list(range(COUNT))
+        # Before it begins to read at last.
+        streams = "SELECT count(*) FROM realtime_stream"
+        wait_until(lambda: server.query(streams) == [(1,)], "the slow one to be cut")
     # What the kernel holds can still be read; then comes the end, long before all has come.
     received = 0
     with suppress(ConnectionError):

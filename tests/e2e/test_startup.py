@@ -111,7 +111,11 @@ def test_a_wrong_setting_is_all_that_is_printed(unready, environ, line):
 
 
 def test_a_command_says_in_one_line_why_there_is_no_database(postgres):
-    environ = os.environ | {"DEBUG": "1", "DATABASE_URL": postgres.url("there_is_none")}
+    environ = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "api.settings",
+        "DEBUG": "1",
+        "DATABASE_URL": postgres.url("there_is_none"),
+    }
     command = [sys.executable, "manage.py", "migrate"]
     answer = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
