@@ -82,8 +82,9 @@ class Rule:
         }
 
     def choices(self, user: Any, limit: int) -> list[tuple[str, str]]:
-        """At most `limit` of the channels that the user may read, with what they are about. None of
-        them can be listed where the rule says True to whatever the pattern captures."""
+        """At most `limit` of the channels that the user may read, with what they are about, those
+        with the greatest keys first, which are mostly the newest. None of them can be listed where
+        the rule says True to whatever the pattern captures."""
         allowed = self.allows(user)
         fields = list(self.regex.groupindex)
         if isinstance(allowed, bool):
@@ -91,6 +92,9 @@ class Rule:
         captured = {f"channel_{field}": F(field) for field in fields}
         template = _VARIABLE.sub(r"<\2>", self.pattern)
         found = {}
+        # DISTINCT ON goes by an order of its own.
+        if not allowed.query.distinct_fields:
+            allowed = allowed.order_by("-pk")
         for instance in allowed.annotate(**captured)[:limit]:
             name = template
             for field in fields:
@@ -165,8 +169,8 @@ class Registry:
         return readable
 
     def choices(self, user: Any, limit: int) -> dict[str, list[tuple[str, str]]]:
-        """By pattern, channels that `user` may subscribe to, each with what it is about; at most
-        `limit` of a pattern."""
+        """By pattern, channels that `user` may subscribe to, each with what it is about; of a
+        pattern at most `limit`, the newest."""
         found = {
             pattern: rule.choices(user, limit)
             for pattern, rule in self._rules.items()

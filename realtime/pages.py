@@ -12,7 +12,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from realtime.channels import registry
 
 LISTED = 50
-"""Channels of one pattern that can be chosen from; others are named."""
+"""Channels of one pattern that can be chosen from, the newest; others are named."""
 
 HINTS = {
     400: "Choose one channel or more, and listen.",

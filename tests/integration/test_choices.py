@@ -33,9 +33,11 @@ def test_one_chooses_among_what_one_may_read(alice: Any, bob: Any, groceries: An
     assert len(names(choices)) == 3
 
 
-def test_there_are_no_more_than_can_be_shown(alice: Any) -> None:
-    TodoList.objects.bulk_create(TodoList(name=str(n), owner=alice) for n in range(5))
-    assert len(registry.choices(alice, 3)["private-todo-list.<int:pk>"]) == 3
+def test_there_are_no_more_than_can_be_shown_and_the_newest_is_there(alice: Any) -> None:
+    for name in "abcde":
+        TodoList.objects.create(name=name, owner=alice)
+    shown = registry.choices(alice, 3)["private-todo-list.<int:pk>"]
+    assert [name for _, name in shown] == ["e", "d", "c"]
 
 
 def test_rules_of_all_kinds_can_be_asked(alice: Any, groceries: Any) -> None:
