@@ -93,7 +93,8 @@ class StreamWire(Wire[bytes], asyncio.Protocol):
         self._leave()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """As of asyncio's protocols."""
+        """As of asyncio's protocols; called before the transport closes its descriptor."""
+        self.step_aside()
         self._leave()
         if self._returned is not None:
             self._returned()

@@ -44,10 +44,36 @@ def _nothing() -> None:
     """gunicorn sees by itself that the connection is lost."""
 
 
+def _descriptor(transport: asyncio.WriteTransport) -> int | None:
+    """What a transport writes to, if it writes what it is given as it is."""
+    if transport.get_extra_info("ssl_object") is not None:
+        return None
+    found: int = transport.get_extra_info("socket").fileno()
+    return found
+
+
+class Shared:
+    """A lent transport, as gunicorn itself writes to it: pongs, say."""
+
+    def __init__(self, transport: asyncio.WriteTransport, wire: Wire[Any]) -> None:
+        self._transport = transport
+        self._wire = wire
+
+    def write(self, data: bytes) -> None:
+        """As of asyncio's transports."""
+        self._wire.step_aside()
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """One connection of HTTP/1, which may be lent once an answer has begun."""
 
+    transport: Any
     _closed: bool
+    _websocket: Any
     _wire: Wire[Any] | None = None
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
@@ -71,14 +97,24 @@ class Connection(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         # By this, gunicorn's own handling of the connection ends, and leaves the transport alone.
         self._closed = True
         self.transport.set_protocol(wire)
-        return Loan(self.transport, self.worker.give_back)
+        return Loan(self.transport, self.worker.give_back, _descriptor(self.transport))
 
     def _share(self, wire: Wire[Any]) -> Loan | None:
         """Lends the transport for writing; what comes in is read here as ever."""
         if self._closed or self.transport.is_closing():
             return None
         self._wire = wire
-        return Loan(self.transport, _nothing)
+        transport: asyncio.WriteTransport = self.transport
+        if getattr(self._websocket, "transport", None) is not self.transport:
+            return Loan(transport, _nothing)
+        self._websocket.transport = Shared(transport, wire)
+        return Loan(transport, _nothing, _descriptor(transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport before it closes its descriptor."""
+        if self._wire is not None:
+            self._wire.step_aside()
+        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Called by the transport when its buffer is full."""

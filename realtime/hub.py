@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, KeysView
 from typing import Protocol
 
 from realtime import meters
+from realtime.audience import Audience
 from realtime.events import Batch, Event, EventId
 from realtime.subscriber import AnySubscriber, Subscription
 
@@ -26,7 +27,7 @@ def _ignored(channel: str, subscriber: AnySubscriber, begins: bool) -> None:
 class Spread(Protocol):
     """How subscribers are told of an event."""
 
-    def tell(self, event: Event, subscribers: list[AnySubscriber]) -> None:
+    def tell(self, event: Event, audience: Audience) -> None:
         """Delivers an event, now or a little later; one event after the other."""
 
     def settle(self) -> None:
@@ -36,9 +37,9 @@ class Spread(Protocol):
 class AtOnce:
     """Nothing is put off."""
 
-    def tell(self, event: Event, subscribers: list[AnySubscriber]) -> None:
+    def tell(self, event: Event, audience: Audience) -> None:
         """Delivers an event."""
-        for subscriber in subscribers:
+        for subscriber in list(audience):
             subscriber.deliver(event)
 
     def settle(self) -> None:
@@ -59,7 +60,7 @@ class Hub:
         self._ring: deque[Event] = deque(maxlen=ring)
         self._before_ring = position
         self._early: deque[Batch] = deque(maxlen=_EARLY)
-        self._subscribers: dict[str, dict[AnySubscriber, None]] = {}
+        self._audiences: dict[str, Audience] = {}
         self._all: dict[AnySubscriber, None] = {}
         self._on_change: Callable[[str, AnySubscriber, bool], None] = _ignored
 
@@ -81,12 +82,12 @@ class Hub:
     def subscribed(self, channel: str) -> list[AnySubscriber]:
         """The subscribers of a channel."""
         self._spread.settle()
-        return list(self._subscribers.get(channel, ()))
+        return list(self._audiences.get(channel, ()))
 
     @property
     def channels(self) -> KeysView[str]:
         """The channels that somebody is subscribed to."""
-        return self._subscribers.keys()
+        return self._audiences.keys()
 
     def attach(self, subscriber: AnySubscriber) -> None:
         """Takes in a subscriber, which may have no channels yet."""
@@ -108,7 +109,9 @@ class Hub:
         self.attach(subscriber)
         for channel in channels:
             subscriber.channels[channel] = subscription
-            self._subscribers.setdefault(channel, {})[subscriber] = None
+            if (audience := self._audiences.get(channel)) is None:
+                audience = self._audiences[channel] = Audience(self._step_out)
+            audience.add(subscriber)
             self._on_change(channel, subscriber, True)
         for event in missed:
             if event.channel in channels:
@@ -190,9 +193,9 @@ class Hub:
         self._deliver(event)
 
     def _deliver(self, event: Event) -> None:
-        subscribers = self.subscribed(event.channel)
-        meters.values[_DELIVERED] += len(subscribers)
-        self._spread.tell(event, subscribers)
+        if (audience := self._audiences.get(event.channel)) is not None:
+            meters.values[_DELIVERED] += len(audience)
+            self._spread.tell(event, audience)
 
     def since(self, position: EventId) -> list[Event] | None:
         """The events after `position`, of all channels; None if that is not remembered any more."""
@@ -216,11 +219,16 @@ class Hub:
             return False
 
     def _leave(self, subscriber: AnySubscriber, channel: str) -> None:
-        subscribers = self._subscribers.get(channel, {})
-        subscribers.pop(subscriber, None)
-        if not subscribers:
-            self._subscribers.pop(channel, None)
+        if (audience := self._audiences.get(channel)) is not None:
+            audience.remove(subscriber)
+            if not audience:
+                del self._audiences[channel]
         self._on_change(channel, subscriber, False)
+
+    def _step_out(self, subscriber: AnySubscriber) -> None:
+        for channel in subscriber.channels:
+            if (audience := self._audiences.get(channel)) is not None:
+                audience.step_out(subscriber)
 
 
 def jittered(mean: float) -> float:

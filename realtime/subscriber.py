@@ -29,6 +29,13 @@ class Outlet(Protocol):
         """Sends at once what was encoded; False, and does nothing, if something else has to go
         before it."""
 
+    def straight(self, step_out: "Callable[[AnySubscriber], None]") -> int | None:
+        """The descriptor that may be written to instead of calling `send`, until `step_out` is
+        called with the subscriber; None if there is none, or something has to go before."""
+
+    def complete(self, data: bytes) -> None:
+        """Has sent what the descriptor did not take."""
+
 
 class Subscription:
     """What a connection has of a channel, or of several that it has everything of in common."""
@@ -37,7 +44,8 @@ class Subscription:
 
     def __init__(self, position: EventId, grant: Any = None) -> None:
         self.position = position
-        """Up to here the connection has got everything."""
+        """Up to here the connection has got everything; what is written in line (`audience`) is not
+        noted, and is always newer."""
         self.grant = grant
         """On what grounds; None if there is nothing about it that could end."""
 

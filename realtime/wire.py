@@ -13,7 +13,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any, Generic, NamedTuple
 
 from realtime import failpoints
-from realtime.subscriber import Frame, Subscriber
+from realtime.subscriber import AnySubscriber, Frame, Subscriber
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ class Loan(NamedTuple):
     transport: asyncio.WriteTransport
     give_back: Callable[[], None]
     """To be called when the connection is lost."""
+    descriptor: int | None = None
+    """What may be written to as well, while nothing waits in the transport. Whoever lends it calls
+    the wire's `step_aside` before anybody else writes to the transport or closes it: by then the
+    number may be that of another connection, or of a file."""
 
 
 Lend = Callable[["Wire[Any]"], Loan | None]
@@ -88,7 +92,16 @@ class Wire(ABC, Generic[Frame]):
     """What connects a subscriber to a transport. What the transport can't pass on at once it keeps,
     until that is more than its limit; then everything waits in the subscriber's buffer."""
 
-    __slots__ = ("_blocked", "_due", "_flushed", "_flusher", "_subscriber", "_transport")
+    __slots__ = (
+        "_blocked",
+        "_descriptor",
+        "_due",
+        "_flushed",
+        "_flusher",
+        "_step_out",
+        "_subscriber",
+        "_transport",
+    )
 
     def __init__(self, flusher: Flusher, subscriber: Subscriber[Frame]) -> None:
         self._flusher = flusher
@@ -97,6 +110,8 @@ class Wire(ABC, Generic[Frame]):
         self._blocked = False
         self._due = False
         self._flushed: asyncio.Future[None] | None = None
+        self._step_out: Callable[[AnySubscriber], None] | None = None
+        self._descriptor: int | None = None
 
     def connect(self, lend: Lend) -> Callable[[], None] | None:
         """Begins to write; answers what is to be called when the connection is lost, or None if it
@@ -104,7 +119,7 @@ class Wire(ABC, Generic[Frame]):
         loan = lend(self)
         if loan is None:
             return None
-        self._transport = loan.transport
+        self._transport, self._descriptor = loan.transport, loan.descriptor
         self._subscriber.on_write(self._wake)
         self._subscriber.outlet = self
         self._wake()
@@ -136,6 +151,7 @@ class Wire(ABC, Generic[Frame]):
 
     def abort(self) -> None:
         """Breaks the connection off; the client will resume where it was."""
+        self.step_aside()
         if self._transport is not None:
             self._transport.abort()
 
@@ -160,11 +176,33 @@ class Wire(ABC, Generic[Frame]):
         # What waits, or has ended, is due; or it waits because the transport is blocked.
         if self._due or self._blocked or transport is None or transport.is_closing():
             return False
-        try:
-            transport.write(data)
-        except Exception:
-            self.fail()
+        self._write(data)
+        if self._step_out is not None and transport.get_write_buffer_size():
+            self.step_aside()
         return True
+
+    def straight(self, step_out: Callable[[AnySubscriber], None]) -> int | None:
+        """What may be written to until `step_out` is called. None while anything has to go before
+        that, here or in the transport, or when nothing may be written any more."""
+        transport = self._transport
+        if self._due or self._blocked or transport is None or transport.is_closing():
+            return None
+        if self._descriptor is None or transport.get_write_buffer_size():
+            return None
+        self._step_out = step_out
+        return self._descriptor
+
+    def complete(self, data: bytes) -> None:
+        """Has the transport send what its descriptor did not take, or find out why."""
+        self.step_aside()
+        self._write(data)
+
+    def step_aside(self) -> None:
+        """To be called before anybody writes to the transport, or it closes its descriptor: from
+        then on, nobody else writes to that."""
+        if self._step_out is not None:
+            step_out, self._step_out = self._step_out, None
+            step_out(self._subscriber)
 
     # As of the flusher
 
@@ -198,7 +236,15 @@ class Wire(ABC, Generic[Frame]):
                 self._flushed.set_result(None)
             self._flushed = None
 
+    def _write(self, data: bytes) -> None:
+        try:
+            if self._transport is not None:
+                self._transport.write(data)
+        except Exception:
+            self.fail()
+
     def _wake(self) -> None:
         if not self._due:
             self._due = True
+            self.step_aside()
             self._flusher.add(self)

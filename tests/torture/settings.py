@@ -1,4 +1,5 @@
-"""The project's settings for servers that are to die or freeze at chosen points.
+"""The project's settings for servers that are to die or freeze at chosen points, and whose few
+readers are served as thousands are.
 
 ``REALTIME_FAILPOINTS``, which the project itself refuses, names a folder. A file ``POINT.SIGNAL``
 in it, as ``log.numbering.SIGKILL``, is for the first process that reaches that point: it takes the
@@ -15,7 +16,7 @@ from pathlib import Path
 folder = Path(os.environ.pop("REALTIME_FAILPOINTS"))
 
 from api.settings import *  # noqa: E402, F403
-from realtime import failpoints  # noqa: E402
+from realtime import audience, failpoints  # noqa: E402
 
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -31,3 +32,5 @@ def fall(point: str) -> None:
 
 
 failpoints.arm(fall)
+# A few readers are served as thousands are.
+audience.FEW = 0

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from realtime import fanout
+from realtime.audience import Audience
 from realtime.bookkeeping.attendance import Attendee
 from realtime.events import Batch, Event, EventId
 from realtime.eventstream import MemberStream
@@ -246,8 +247,10 @@ def test_events_are_told_one_after_the_other(run):
         site = Site(count=1)
         await turns()
         spread = FanOut(site.flusher)
-        spread.tell(event(1), site.streams)
-        spread.tell(event(2), site.streams)
+        audience = Audience(lambda subscriber: None)
+        audience.add(site.streams[0])
+        spread.tell(event(1), audience)
+        spread.tell(event(2), audience)
         await turns()
         assert site.got() == [numbers([1, 2])]
 
