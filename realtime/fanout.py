@@ -1,9 +1,9 @@
-"""Fan-out: one event to thousands of subscribers, each of whom is touched once.
+"""Fan-out: one event to thousands of subscribers, each of whom is touched once, or not at all.
 
-What a delivery costs beside the system's write is mostly that its connection's memory is far away:
-so while nothing else is due, an event goes into a subscriber's buffer and out to its connection in
-one go. As soon as anything else happens, whoever has not been told yet is told as ever: into the
-buffer at once, from which everything goes out together.
+While nothing else is due, an event is written to the descriptors of those who are in line
+(`audience`), and goes into the buffer of each other subscriber and out to its connection in one go;
+who then has nothing left to wait for steps in line. As soon as anything else happens, whoever has
+not been told yet is told as ever: into the buffer at once, from which everything goes out together.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _STEP = 64
 """Subscribers that are told before the clock is looked at."""
 
 _SLICE = 0.004
-"""Seconds of a step that are too many: Python has threads wait for each other for 5 ms."""
+"""Seconds of a step that are too many: Python has a thread wait 5 ms for one that computes."""
 
 
 class FanOut:
