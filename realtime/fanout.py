@@ -21,8 +21,11 @@ _TURN = 0.01
 _STEP = 64
 """Subscribers that are told before the clock is looked at."""
 
+_WRITES = 8
+"""Writes to descriptors before it is looked whether another thread has had the interpreter."""
+
 _SLICE = 0.004
-"""Seconds of a step that are too many: Python has a thread wait 5 ms for one that computes."""
+"""Seconds that these must not take: Python has a thread wait 5 ms for one that computes."""
 
 
 class FanOut:
@@ -92,14 +95,15 @@ class FanOut:
             yield
 
     def _written(self, line: Line, data: bytes) -> Iterator[None]:
-        step, write, more = 1, line.tell, True
-        while more:
-            begin = self._loop.time()
-            more = write(data, step)
-            # A thread that computes was given the interpreter, and would be at each other write.
-            if self._loop.time() - begin > _SLICE:
-                write = line.send
-            step = _STEP
+        limit, begin = 1, self._loop.time()
+        while line.tell(data, limit):
+            was_alone = self._loop.time() - begin < _SLICE
+            yield
+            if not was_alone:
+                break
+            limit, begin = _WRITES, self._loop.time()
+        # A thread that computes was given the interpreter, and would be at each other write.
+        while line.send(data, _STEP):
             yield
 
 
