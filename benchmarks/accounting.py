@@ -12,8 +12,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     total = 0
     for pid in pids:
         # After the name, which may have spaces in it: field 14 and 15 of proc(5).
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
+        if text := _of(pid, "stat"):
+            fields = text.rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
     return total / _TICKS
 
 
@@ -35,10 +36,18 @@ def memory_bytes(pids: Iterable[int]) -> int:
     not at all."""
     total = 0
     for pid in pids:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
-        total += int(line.split()[1]) * 1024
+        if text := _of(pid, "smaps_rollup"):
+            line = next(line for line in text.splitlines() if line.startswith("Pss:"))
+            total += int(line.split()[1]) * 1024
     return total
+
+
+def _of(pid: int, name: str) -> str:
+    """Nothing of a process that has ended, as those of PostgreSQL do."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def family(pid: int) -> list[int]:
