@@ -1,4 +1,4 @@
-"""What tests of the log have in common."""
+"""What tests of the log have in common, and the channel that they look at."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from api.env import Environment
 from realtime import log
 from realtime.testing import settle
 from tests.servers import on_postgres
+from todos.models import TodoList
 
 
 class Journal:
@@ -34,6 +35,17 @@ class Journal:
     def types(self) -> list[str]:
         """The new events' types and channels, in words."""
         return [f"{kind} {channel}" for kind, channel, _ in self.told()]
+
+
+@pytest.fixture
+def channel(groceries: TodoList) -> str:
+    return f"private-todo-list.{groceries.pk}"
+
+
+@pytest.fixture
+def other(alice: Any) -> TodoList:
+    """Another list of alice's."""
+    return TodoList.objects.create(name="Other", owner=alice)
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,7 @@ from django.db.models import F, signals
 from realtime.exceptions import UncoveredWrite
 from realtime.publishing.watch import Watch
 from tests.integration.conftest import Journal
-from todos.models import Membership, TodoItem, TodoList
-
-
-@pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
-
-
-@pytest.fixture
-def other(alice):
-    return TodoList.objects.create(name="Other", owner=alice)
+from todos.models import Membership, TodoItem
 
 
 def written(item):

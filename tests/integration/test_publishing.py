@@ -22,11 +22,6 @@ from todos.serializers import TodoItemSerializer
 from todos.views import TodoItemViewSet
 
 
-@pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
-
-
 def user_channel(user):
     return f"private-user.{user.pk}"
 

@@ -24,11 +24,6 @@ FOREIGN = "https://evil.example"
 
 
 @pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
-
-
-@pytest.fixture
 def browser(alice):
     """Logged in by a cookie; CSRF is checked, as outside of tests."""
     client = Client(enforce_csrf_checks=True)

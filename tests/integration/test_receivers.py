@@ -18,16 +18,6 @@ from todos.models import Membership, TodoItem, TodoList
 
 
 @pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
-
-
-@pytest.fixture
-def other(alice):
-    return TodoList.objects.create(name="Other", owner=alice)
-
-
-@pytest.fixture
 def receives():
     """Connects a receiver behind all that there are, as applications further on do."""
     connected = []

@@ -24,11 +24,6 @@ from todos.models import Membership, TodoItem, TodoList
 
 
 @pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
-
-
-@pytest.fixture
 def client(alice):
     client = Client()
     client.force_login(alice)

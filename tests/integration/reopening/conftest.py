@@ -1,12 +1,7 @@
-"""The channel that somebody comes back to, and who that is."""
+"""Who comes back."""
 
 import pytest
 from rest_framework.authtoken.models import Token
-
-
-@pytest.fixture
-def channel(groceries):
-    return f"private-todo-list.{groceries.pk}"
 
 
 @pytest.fixture
