@@ -30,14 +30,14 @@ class Line:
     place, from which it may step out at any moment: it has been told of the event that is being
     told, then, or is told in the ordinary way."""
 
-    __slots__ = ("_descriptors", "_event", "_outlets", "_places", "_told")
+    __slots__ = ("_descriptors", "_end", "_event", "_outlets", "_places", "_told")
 
     def __init__(self) -> None:
         self._places: dict[AnySubscriber, int] = {}
         self._descriptors: list[int] = []
         self._outlets: list[Outlet | None] = []
         self._event: Event | None = None
-        self._told = 0
+        self._told = self._end = 0
 
     def __len__(self) -> int:
         return len(self._places)
@@ -59,22 +59,22 @@ class Line:
         """Lets a subscriber step out; from then on, its descriptor is forgotten."""
         place = self._places.pop(subscriber)
         self._outlets[place], self._descriptors[place] = None, _NOBODY
-        # One that came after the event was told passes over it.
-        if self._event is not None and place >= self._told:
+        # Not one that stepped in later: it has been told, and may be off the channel by now.
+        if self._event is not None and self._told <= place < self._end:
             subscriber.deliver(self._event)
 
     def begin(self, event: Event) -> None:
         """From now on, `tell` and `send` tell of this event."""
         if len(self._outlets) > 2 * len(self._places):
             self._close_ranks()
-        self._event, self._told = event, 0
+        self._event, self._told, self._end = event, 0, len(self._outlets)
 
     def tell(self, data: bytes, limit: int) -> bool:
         """Writes what the event is encoded as to so many of them; whether some are left. Each
         write lets other threads run."""
         write, size, begin = os.write, len(data), self._told
         # Before they are: who steps out because of what it is written has been told.
-        self._told = min(begin + limit, len(self._outlets))
+        self._told = min(begin + limit, self._end)
         for place, descriptor in enumerate(self._descriptors[begin : self._told], begin):
             try:
                 sent = write(descriptor, data)
@@ -82,23 +82,25 @@ class Line:
                 sent = 0
             if sent != size and (outlet := self._outlets[place]) is not None:
                 outlet.complete(data[sent:])
-        return self._told < len(self._outlets)
+        return self._told < self._end
 
     def send(self, data: bytes, limit: int) -> bool:
         """As `tell`, but no other thread runs meanwhile."""
         begin = self._told
-        self._told = min(begin + limit, len(self._outlets))
+        self._told = min(begin + limit, self._end)
         for outlet in self._outlets[begin : self._told]:
             if outlet is not None:
                 # Nothing has to go before, in line: if it does nothing, there is nobody any more.
                 outlet.send(data)
-        return self._told < len(self._outlets)
+        return self._told < self._end
 
     def settle(self) -> None:
         """Whoever is left is told in the ordinary way."""
         event, self._event = self._event, None
         if event is not None:
-            for subscriber in [one for one, place in self._places.items() if place >= self._told]:
+            for subscriber in [
+                one for one, place in self._places.items() if self._told <= place < self._end
+            ]:
                 subscriber.deliver(event)
 
     def _close_ranks(self) -> None:

@@ -218,6 +218,41 @@ def test_who_steps_out_after_being_told_last_is_told_once(run):
     run(main)
 
 
+@pytest.mark.parametrize("leave", ["drop", "unsubscribe"])
+def test_who_stepped_in_last_can_be_taken_off(run, leave):
+    async def main():
+        site, _ = await in_line(1)
+        late = await Reader().open(site)
+        site.publish("2")
+        await turns()
+        assert late.is_in_line
+        if leave == "drop":
+            site.hub.drop(late.stream, ["a"])
+        else:
+            site.hub.unsubscribe(late.stream)
+        site.publish("3")
+        assert await late.all() == told("2")
+
+    run(main)
+
+
+def test_who_steps_into_an_empty_line_can_be_taken_off(run):
+    async def main():
+        site, (first,) = await in_line(1)
+        late = await Reader().open(site)
+        site.publish("2")
+        # Before it is its turn.
+        first.stream.write(b"data: own\n\n")
+        await turns()
+        site.publish("3")
+        await turns()
+        site.hub.drop(late.stream, ["a"])
+        site.hub.drop(first.stream, ["a"])
+        assert await late.all() == told("2", "3")
+
+    run(main)
+
+
 @pytest.mark.parametrize("size", [1, 100, SMALL // 2, 3 * SMALL])
 def test_nothing_overtakes_what_a_descriptor_has_not_taken(run, size):
     async def main():
