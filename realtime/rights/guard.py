@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from realtime.conf import settings
@@ -112,7 +112,7 @@ class Guard:
                 async with asyncio.timeout_at(due + GROUNDS_INTERVAL):
                     await self._hurry.wait()
             due = self._loop.time()
-            grants = {grant for subscriber in self._hub for grant in subscriber.grants}
+            grants = {grant for subscriber in self._hub.subscribers for grant in subscriber.grants}
             ended = await self._ask(revocation.ungrounded, grants | self.memory.grants)
             if ended is None:
                 self.memory.clear()
@@ -165,9 +165,9 @@ class Guard:
         while True:
             await asyncio.sleep(settings.RECHECK_INTERVAL)
             self.memory.clear()
-            everybody = list(self._hub)
+            everybody = self._hub.subscribers
             with self._asking_about(everybody):
-                for some in chunked(everybody, _AT_ONCE):
+                for some in chunked(_alike_together(everybody), _AT_ONCE):
                     await self._check(some)
 
     async def _check(self, subscribers: list[AnySubscriber], patience: float | None = None) -> bool:
@@ -221,3 +221,11 @@ class Guard:
             # One faulty rule, or a database that is away, must not end the checks of all others.
             logger.exception("Rights could not be checked")
         return None
+
+
+def _alike_together(subscribers: Iterable[AnySubscriber]) -> list[AnySubscriber]:
+    """Those with the same grants one after the other, so that most is asked only once."""
+    found: dict[frozenset[Any], list[AnySubscriber]] = {}
+    for subscriber in subscribers:
+        found.setdefault(frozenset(subscriber.grants), []).append(subscriber)
+    return list(chain.from_iterable(found.values()))
