@@ -7,7 +7,8 @@ not been told yet is told as ever: into the buffer at once, from which everythin
 """
 
 import asyncio
-from collections.abc import Iterator
+import resource
+from collections.abc import Generator, Iterator
 from itertools import islice
 
 from realtime.audience import Audience, Line
@@ -27,6 +28,13 @@ _WRITES = 8
 _SLICE = 0.004
 """Seconds that these must not take: Python has a thread wait 5 ms for one that computes."""
 
+_AT_FIRST = 4
+"""Steps in another way before it is tried again whether a thread still computes."""
+_LONGER = 4
+"""How many times as many steps that is each time."""
+
+_COUNTED = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+
 
 class FanOut:
     """Tells subscribers of events, a hub's `Spread`. Belongs to one event loop."""
@@ -38,6 +46,11 @@ class FanOut:
         self._lines: list[Line] = []
         self._rest: Iterator[AnySubscriber] = iter(())
         self._steps: Iterator[None] = iter(())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everybody has been told."""
+        return self._event is None
 
     def tell(self, event: Event, audience: Audience) -> None:
         """Has them told in the next turns of the event loop, or when `settle` is called."""
@@ -62,10 +75,12 @@ class FanOut:
                 subscriber.deliver(event)
 
     def _turn(self) -> None:
-        # What came in the same turn is due with it, in one write.
-        if self._event is None or self._flusher.is_busy:
-            self.settle()
+        if self._event is None:
             return
+        if self._flusher.is_busy:
+            # What came in the same turn is due with it, in one write. To those in line, nothing is.
+            for subscriber in self._rest:
+                subscriber.deliver(self._event)
         end = self._loop.time() + _TURN
         for _ in self._steps:
             if self._loop.time() > end:
@@ -83,7 +98,7 @@ class FanOut:
         while some := list(islice(self._rest, _STEP)):
             for subscriber in some:
                 # What `deliver` does, spelt out.
-                if not subscriber.accepts(event):
+                if subscriber.ended or not subscriber.accepts(event):
                     continue
                 if not is_for_all and subscriber.is_choosy and not subscriber.wants(event):
                     continue
@@ -95,16 +110,33 @@ class FanOut:
             yield
 
     def _written(self, line: Line, data: bytes) -> Iterator[None]:
-        limit, begin = 1, self._loop.time()
-        while line.tell(data, limit):
-            was_alone = self._loop.time() - begin < _SLICE
+        """Writes to descriptors, but not for long beside a thread that computes: it is given the
+        interpreter then, and would be at each other write."""
+        steps = _AT_FIRST
+        while (yield from self._written_alone(line, data)):
+            for _ in range(steps):
+                if not line.send(data, _STEP):
+                    return
+                yield
+            steps *= _LONGER
+
+    def _written_alone(self, line: Line, data: bytes) -> Generator[None, None, bool]:
+        """Writes until all is written, or a thread computes; answers whether some are left."""
+        limit = 1
+        while True:
+            begin, waits = self._loop.time(), _waits()
+            if not line.tell(data, limit):
+                return False
+            if self._loop.time() - begin > _SLICE and _waits() != waits:
+                return True
+            limit = _WRITES
             yield
-            if not was_alone:
-                break
-            limit, begin = _WRITES, self._loop.time()
-        # A thread that computes was given the interpreter, and would be at each other write.
-        while line.send(data, _STEP):
-            yield
+
+
+def _waits() -> int:
+    """How often this thread has waited, for the interpreter for one. It is no waiting, though it
+    takes as long, when the system has other processes run for a while."""
+    return resource.getrusage(_COUNTED).ru_nvcsw
 
 
 def _encode(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, KeysView
 from typing import Protocol
 
 from realtime import meters
-from realtime.audience import Audience
+from realtime.audience import Audience, is_agile
 from realtime.events import Batch, Event, EventId
 from realtime.subscriber import AnySubscriber, Subscription
 
@@ -27,6 +27,10 @@ def _ignored(channel: str, subscriber: AnySubscriber, begins: bool) -> None:
 class Spread(Protocol):
     """How subscribers are told of an event."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is put off."""
+
     def tell(self, event: Event, audience: Audience) -> None:
         """Delivers an event, now or a little later; one event after the other."""
 
@@ -36,6 +40,8 @@ class Spread(Protocol):
 
 class AtOnce:
     """Nothing is put off."""
+
+    is_settled = True
 
     def tell(self, event: Event, audience: Audience) -> None:
         """Delivers an event."""
@@ -49,8 +55,9 @@ class AtOnce:
 class Hub:
     """Hands each event, in the log's order, to the subscribers of its channel.
 
-    A `spread` may put that off; but everything that looks at subscribers, or changes what they
-    are subscribed to, finds them told of all events that were dispatched.
+    A `spread` may put that off; but whatever tells subscribers anything else, or changes what they
+    are subscribed to, finds them told of all events that were dispatched. Who comes, goes or only
+    looks does not.
     """
 
     def __init__(self, position: EventId, ring: int = 4096, spread: Spread | None = None) -> None:
@@ -72,16 +79,26 @@ class Hub:
     def __len__(self) -> int:
         return len(self._all)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all have been told of all events that were dispatched."""
+        return self._spread.is_settled
+
     def __contains__(self, subscriber: object) -> bool:
         return subscriber in self._all
 
     def __iter__(self) -> Iterator[AnySubscriber]:
         self._spread.settle()
-        return iter(list(self._all))
+        return iter(self.subscribers)
+
+    @property
+    def subscribers(self) -> list[AnySubscriber]:
+        """All of them, some of whom may have yet to be told of the newest event: for whoever only
+        looks, since that takes less time when nothing comes between."""
+        return list(self._all)
 
     def subscribed(self, channel: str) -> list[AnySubscriber]:
-        """The subscribers of a channel."""
-        self._spread.settle()
+        """The subscribers of a channel, as `subscribers`."""
         return list(self._audiences.get(channel, ()))
 
     @property
@@ -105,7 +122,8 @@ class Hub:
         missed = self.since(subscription.position)
         if missed is None:
             return False
-        self._spread.settle()
+        if subscriber.channels:
+            self._spread.settle()
         self.attach(subscriber)
         for channel in channels:
             subscriber.channels[channel] = subscription
@@ -119,10 +137,9 @@ class Hub:
         return True
 
     def unsubscribe(self, subscriber: AnySubscriber) -> None:
-        """Forgets a subscriber; safe to repeat."""
+        """Forgets a subscriber whose connection has ended; safe to repeat."""
         if subscriber not in self._all:
             return
-        self._spread.settle()
         del self._all[subscriber]
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
@@ -138,9 +155,19 @@ class Hub:
         """Whether a subscriber has got everything on its channels up to the hub's position, and
         nothing after it."""
         self._spread.settle()
+        return subscriber in self._all and not self._is_ahead(subscriber)
+
+    def step_in(self, subscriber: AnySubscriber) -> None:
+        """To be called when nothing waits for a subscriber any more: it may stand in line on its
+        channels. Not one that has read further in the log, for what comes in line is not held
+        against what it has got."""
+        if is_agile(subscriber) and subscriber in self._all and not self._is_ahead(subscriber):
+            for channel in subscriber.channels:
+                self._audiences[channel].step_in(subscriber)
+
+    def _is_ahead(self, subscriber: AnySubscriber) -> bool:
         seq = self.position.seq
-        held = set(subscriber.channels.values())
-        return subscriber in self._all and all(one.position.seq <= seq for one in held)
+        return any(held.position.seq > seq for held in set(subscriber.channels.values()))
 
     def receive(self, batch: Batch) -> tuple[list[Event], bool]:
         """Dispatches the numbered events that come next; answers them, and whether one is missing.

@@ -57,6 +57,9 @@ class Flusher:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._due: deque[Wire[Any]] = deque()
+        self.on_idle: Callable[[AnySubscriber], None] = _nobody
+        """Called with each subscriber for whom nothing waits any more, but in its transport, if
+        that has a descriptor."""
 
     @property
     def is_busy(self) -> bool:
@@ -228,6 +231,8 @@ class Wire(ABC, Generic[Frame]):
             self._settle()
         if subscriber.ended:
             self.finish()
+        elif self._descriptor is not None:
+            self._flusher.on_idle(subscriber)
 
     def _settle(self) -> None:
         if self._flushed is not None and not (self._subscriber.frames or self._blocked):
@@ -248,3 +253,7 @@ class Wire(ABC, Generic[Frame]):
             self._due = True
             self.step_aside()
             self._flusher.add(self)
+
+
+def _nobody(subscriber: AnySubscriber) -> None:
+    """Nobody wants to know."""

@@ -37,6 +37,9 @@ _PATIENCE = 1.0
 _SLOTS = 10
 """Keep-alives are spread over this many moments of their interval."""
 
+_MARGIN = 0.1
+"""Share of their interval by which they are early, so that a busy loop still keeps the promise."""
+
 
 class Worker:
     """The real-time side of one process. Belongs to one event loop."""
@@ -69,6 +72,7 @@ class Worker:
         reached; raises `DatabaseUnfit` if waiting won't help."""
         position = await readiness.position(self._checks)
         self.hub = Hub(position, settings.RING, FanOut(self.flusher))
+        self.flusher.on_idle = self.hub.step_in
         self.guard = Guard(self.hub, self._checks, self._look, self._books.lose)
         logger.info("Database: %s. Broker: %s.", location.describe(), sequencer.broker().describe())
         listening = asyncio.Event()
@@ -224,11 +228,13 @@ class Worker:
     # Time
 
     async def _keep_alive(self) -> None:
-        # A little early, so that a busy loop still keeps the promise.
-        step = settings.KEEP_ALIVE * 0.9 / _SLOTS
-        slot = 0
+        margin = settings.KEEP_ALIVE * _MARGIN
+        step = (settings.KEEP_ALIVE - margin) / _SLOTS
+        slot, due = 0, self._loop.time()
         while True:
-            await asyncio.sleep(step)
+            due = max(due + step, self._loop.time())
+            await asyncio.sleep(due - self._loop.time())
+            await self._lull(due + margin)
             slot = (slot + 1) % _SLOTS
             for subscriber, cut in list(self._slots[slot].items()):
                 if self._is_stalled(subscriber):
@@ -239,6 +245,12 @@ class Worker:
                     # sent past what it lacks, nor for one that has read further, and be sent back.
                     level = self.hub.is_level(subscriber)
                     subscriber.keep_alive(self.hub.position if level else None)
+
+    async def _lull(self, end: float) -> None:
+        """Waits while an event is on its way to many, whom it takes longer to tell when something
+        else comes between; but not for ever, for there may always be one."""
+        while not self.hub.is_settled and self._loop.time() < end:  # noqa: ASYNC110 - ends soon
+            await asyncio.sleep(0)
 
     def _is_stalled(self, subscriber: AnySubscriber) -> bool:
         since = subscriber.stalled_since

@@ -89,7 +89,7 @@ class Books:
         """Has the signatures of open connections remembered for as long as these last."""
         while True:
             await asyncio.sleep(authorizations.RENEWAL)
-            named = [subscriber.socket_id for subscriber in hub if subscriber.socket_id]
+            named = [subscriber.socket_id for subscriber in hub.subscribers if subscriber.socket_id]
             try:
                 await self._desk.run(authorizations.renew, named)
             except (DatabaseError, InterfaceError) as error:

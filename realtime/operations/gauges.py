@@ -20,7 +20,7 @@ async def keep(worker: Worker) -> None:
 def measure(worker: Worker) -> None:
     """Writes down how things are; on the event loop's thread."""
     subscriptions = total = most = 0
-    for subscriber in worker.hub:
+    for subscriber in worker.hub.subscribers:
         size = subscriber.size
         subscriptions += len(subscriber.channels)
         total += size

@@ -1,6 +1,7 @@
 """The worker's own promises, in one event loop: holes, restores, late rights, broken checks."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -9,14 +10,16 @@ import pytest
 from django.db import connections
 from django.test import override_settings
 
-from realtime import log, models, sequencer
+from realtime import audience, hub, log, models, sequencer
+from realtime import worker as module
 from realtime.events import Event, EventId
-from realtime.eventstream import EventStream
+from realtime.eventstream import EventStream, StreamWire
 from realtime.rights import guard, revocation
 from realtime.rights.grants import Grant
 from realtime.subscriber import Subscription
 from realtime.testing import settle
 from realtime.triggers import trigger
+from realtime.wire import Loan
 from realtime.worker import Worker
 from tests.ports import DEADLINE
 
@@ -168,6 +171,28 @@ def test_rights_are_asked_again_although_nothing_tells_that_they_have_ended(bob,
         run(main)
 
 
+def test_those_with_the_same_rights_are_asked_about_together(alice, bob, monkeypatch):
+    async def main():
+        async with running() as worker:
+            for _ in range(2):
+                for user in (alice, bob):
+                    attach(worker, "public-a", grant=Grant(user.pk))
+            assert await asyncio.to_thread(over.wait, DEADLINE)
+
+    def lost(held):
+        asked.append({grant.user for grant, _ in held})
+        if len(asked) == 2:
+            over.set()
+        return [frozenset()] * len(held)
+
+    asked, over = [], threading.Event()
+    monkeypatch.setattr(guard, "_AT_ONCE", 2)
+    monkeypatch.setattr(revocation, "lost", lost)
+    with override_settings(REALTIME_RECHECK_INTERVAL=0.1):
+        run(main)
+    assert asked[:2] == [{alice.pk}, {bob.pk}]
+
+
 def test_a_rule_that_fails_ends_neither_the_worker_nor_the_checks(alice, groceries, monkeypatch):
     async def main():
         async with running() as worker:
@@ -282,6 +307,68 @@ def test_a_keep_alive_moves_only_those_who_have_got_everything(where):
 
     with override_settings(REALTIME_KEEP_ALIVE=0.2):
         run(main)
+
+
+class Spreading:
+    """Says as often as it is told to that an event is still on its way."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def __get__(self, hub, owner):
+        self.times -= 1
+        return self.times < 0
+
+
+def test_keep_alives_do_not_come_between_an_event_and_those_it_is_on_its_way_to(monkeypatch):
+    async def main():
+        async with running() as worker:
+            one = attach(worker, "a")
+            leave = worker.attend(one, asyncio.Event().set)
+            await received(one, b"event: keep-alive")
+            assert spreading.times < 0
+            leave()
+
+    spreading = Spreading(50)
+    monkeypatch.setattr(hub.Hub, "is_settled", spreading)
+    # No time for all of them, and 15 s for an event.
+    monkeypatch.setattr(module, "_MARGIN", 0.99999)
+    with override_settings(REALTIME_KEEP_ALIVE=15):
+        run(main)
+
+
+def test_keep_alives_come_although_there_is_always_an_event(monkeypatch):
+    async def main():
+        async with running() as worker:
+            one = attach(worker, "a")
+            leave = worker.attend(one, asyncio.Event().set)
+            await received(one, b"event: keep-alive")
+            leave()
+
+    monkeypatch.setattr(hub.Hub, "is_settled", False)
+    with override_settings(REALTIME_KEEP_ALIVE=0.2):
+        run(main)
+
+
+def test_who_was_sent_all_that_waited_is_in_line(monkeypatch):
+    async def main():
+        async with running() as worker:
+            subscriber = attach(worker, "a")
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+                    asyncio.Protocol, ours
+                )
+                wire = StreamWire(worker.flusher, subscriber, lambda: None)
+                wire.open(lambda wire: Loan(transport, lambda: None, ours.fileno()))
+                subscriber.write(b": opened\n\n")
+                assert b"opened" in await asyncio.to_thread(theirs.recv, 100)
+                (listeners,) = worker.hub._audiences.values()
+                assert [list(line) for line in listeners.lines] == [[subscriber]]
+                transport.abort()
+
+    monkeypatch.setattr(audience, "FEW", 0)
+    run(main)
 
 
 def test_the_log_prunes_itself():

@@ -4,7 +4,9 @@ and nothing is lost, doubled or overtaken by it, nor written to what a descripto
 import asyncio
 import os
 import socket
+import threading
 from contextlib import suppress
+from itertools import count
 
 import pytest
 import uvloop
@@ -75,7 +77,7 @@ class Reader:
         self.stream = EventStream(limit=10_000_000)
         self._got = b""
 
-    async def open(self, site, left=None):
+    async def open(self, site, left=None, position=None):
         ours, self.socket = socket.socketpair()
         for end in (ours, self.socket):
             end.setblocking(False)
@@ -88,7 +90,7 @@ class Reader:
         self.opened.append(self)
         transport.set_protocol(self.wire)
         self.wire.open(lambda wire: Loan(self.transport, lambda: None, self.descriptor))
-        site.hub.subscribe(self.stream, ["a"], Subscription(site.hub.position))
+        site.hub.subscribe(self.stream, ["a"], Subscription(position or site.hub.position))
         return self
 
     def _leave(self, site):
@@ -125,6 +127,7 @@ class Site:
     def __init__(self):
         self.flusher = Flusher()
         self.hub = Hub(at(0), spread=FanOut(self.flusher))
+        self.flusher.on_idle = self.hub.step_in
 
     async def readers(self, count):
         found = [await Reader().open(self) for _ in range(count)]
@@ -182,6 +185,78 @@ def test_what_comes_together_goes_out_in_one_write(run):
             assert await reader.all() == told("1", "2", "3", "4")
 
     run(main)
+
+
+def test_whoever_was_sent_anything_else_is_in_line_again_after_it(run):
+    async def main():
+        site, readers = await in_line(2)
+        for reader in readers:
+            reader.stream.keep_alive(site.hub.position)
+            assert not reader.is_in_line
+        await turns()
+        assert all(reader.is_in_line for reader in readers)
+        for reader in readers:
+            reader.transport.writes.clear()
+        site.publish("2")
+        for reader in readers:
+            assert await reader.all() == told("1", "2")
+            assert reader.transport.writes == []
+
+    run(main)
+
+
+def test_who_has_come_is_in_line_before_the_first_event(run):
+    async def main():
+        site = Site()
+        readers = await site.readers(2)
+        for reader in readers:
+            reader.stream.write(b": opened\n\n")
+        await turns()
+        assert all(reader.is_in_line for reader in readers)
+        site.publish("1")
+        for reader in readers:
+            assert await reader.all() == told("1")
+
+    run(main)
+
+
+def test_those_who_only_get_keep_alives_leave_no_places_behind(run):
+    async def main():
+        site, (reader, *_) = await in_line(2)
+        (line,) = site.hub._audiences["a"].lines
+        for _ in range(20):
+            reader.stream.keep_alive(None)
+            await turns()
+        assert len(line._outlets) <= 2 * len(line) + 1
+        reader.stream.keep_alive(None)
+        await turns()
+        site.publish("2")
+        assert len(line._outlets) == len(line)
+        assert await reader.all() == told("1", "2")
+
+    run(main)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["the last one", "one of two"])
+def test_who_has_left_is_told_and_sent_what_waits_without_an_error(run, caplog, count):
+    async def main():
+        site = Site()
+        with pytest.MonkeyPatch.context() as context:
+            context.setattr(audience, "FEW", count)
+            readers = await site.readers(count)
+        assert not any(reader.is_in_line for reader in readers)
+        site.publish("1")
+        site.hub.unsubscribe(readers[0].stream)
+        await turns()
+        readers[0].stream.write(b": bye\n\n")
+        await turns()
+        site.publish("2")
+        await turns()
+        expected = [told("1"), told("1", "2")][:count]
+        assert [await reader.all() for reader in readers] == expected
+
+    run(main)
+    assert not caplog.records
 
 
 def test_who_comes_later_is_told_once(run):
@@ -375,7 +450,15 @@ def test_places_are_kept_and_given_to_others_when_most_have_left(run):
     run(main)
 
 
-def test_while_a_thread_computes_nobody_waits_for_it_at_each_write(run, monkeypatch):
+@pytest.fixture
+def computing(monkeypatch):
+    """As if a thread had the interpreter at each write."""
+    monkeypatch.setattr(fanout, "_SLICE", -1)
+    monkeypatch.setattr(fanout, "_waits", count().__next__)
+
+
+@pytest.mark.usefixtures("computing")
+def test_while_a_thread_computes_nobody_waits_for_it_at_each_write(run):
     async def main():
         site, readers = await in_line(4)
         for reader in readers:
@@ -387,11 +470,11 @@ def test_while_a_thread_computes_nobody_waits_for_it_at_each_write(run, monkeypa
         for reader in readers:
             assert await reader.all() == told("1", "2", "3")
 
-    monkeypatch.setattr(fanout, "_SLICE", -1)
     run(main)
 
 
-def test_while_a_thread_computes_who_is_not_ready_is_told_later(run, monkeypatch):
+@pytest.mark.usefixtures("computing")
+def test_while_a_thread_computes_who_is_not_ready_is_told_later(run):
     async def main():
         site, readers = await in_line(3)
         large = f'"{"x" * 20 * SMALL}"'
@@ -401,8 +484,58 @@ def test_while_a_thread_computes_who_is_not_ready_is_told_later(run, monkeypatch
         for reader in readers:
             assert await reader.all() == told("1", large, "3")
 
+    run(main)
+
+
+@pytest.mark.usefixtures("computing")
+def test_whether_a_thread_still_computes_is_tried_less_and_less_often(run, monkeypatch):
+    async def main():
+        site, readers = await in_line(8)
+        for reader in readers:
+            reader.transport.writes.clear()
+        site.publish("2")
+        await turns(10)
+        written = [len(reader.transport.writes) for reader in readers]
+        assert written == [0, 1, 0, 1, 1, 1, 1, 0]
+        for reader in readers:
+            assert await reader.all() == told("1", "2")
+
+    monkeypatch.setattr(fanout, "_STEP", 1)
+    monkeypatch.setattr(fanout, "_AT_FIRST", 1)
+    run(main)
+
+
+def test_while_other_processes_run_all_is_as_ever(run, monkeypatch):
+    async def main():
+        site, readers = await in_line(4)
+        for reader in readers:
+            reader.transport.writes.clear()
+        site.publish("2")
+        await turns()
+        assert not any(reader.transport.writes for reader in readers)
+        for reader in readers:
+            assert await reader.all() == told("1", "2")
+
     monkeypatch.setattr(fanout, "_SLICE", -1)
     run(main)
+
+
+def test_to_wait_for_a_thread_that_computes_is_noticed():
+    def compute():
+        while not over.is_set():
+            sum(range(1000))
+
+    over = threading.Event()
+    thread = threading.Thread(target=compute)
+    thread.start()
+    before = fanout._waits()
+    try:
+        with open(os.devnull, "wb", buffering=0) as nothing:
+            while fanout._waits() == before:
+                nothing.write(b"x")
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("lost", ["reader closes", "we close", "reset"])
@@ -454,7 +587,7 @@ def test_who_has_many_channels_or_few_companions_is_in_no_line(run, monkeypatch)
         site, (few, many) = Site(), (Reader(), Reader())
         await few.open(site)
         await many.open(site)
-        many.stream.channels |= {f"b{n}": Subscription(at(0)) for n in range(16)}
+        site.hub.subscribe(many.stream, [f"b{n}" for n in range(16)], Subscription(at(0)))
         site.publish("1")
         await turns()
         assert (few.is_in_line, many.is_in_line) == (True, False)
@@ -468,13 +601,22 @@ def test_who_has_many_channels_or_few_companions_is_in_no_line(run, monkeypatch)
     run(main)
 
 
-def test_who_is_ahead_is_put_in_line_by_no_event_that_is_in_no_log(run):
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda site, reader: site.broadcast('"x"'),
+        lambda site, reader: reader.stream.write(b'data: {"channel":"a","data":"x"}\n\n'),
+    ],
+    ids=["an event in no log", "what all had to wait for"],
+)
+def test_who_is_ahead_is_put_in_line_by_nothing_but_an_event(run, happens):
     async def main():
         site = Site()
-        (reader,) = await site.readers(1)
-        reader.stream.channels["a"].position = at(1)
-        site.broadcast('"x"')
+        reader = await Reader().open(site, position=at(1))
         await turns()
+        happens(site, reader)
+        await turns()
+        assert not reader.is_in_line
         site.publish("1")
         await turns()
         site.publish("2")

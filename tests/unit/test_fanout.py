@@ -8,7 +8,7 @@ from realtime import fanout
 from realtime.audience import Audience
 from realtime.bookkeeping.attendance import Attendee
 from realtime.events import Batch, Event, EventId
-from realtime.eventstream import MemberStream
+from realtime.eventstream import EventStream, MemberStream
 from realtime.fanout import FanOut
 from realtime.hub import Hub
 from realtime.longpoll import Poll
@@ -132,19 +132,17 @@ def test_others_have_their_turn_and_a_second_event_comes_after_the_first(run, mo
     run(main())
 
 
-LOOKS = {
+TELLS = {
     "is_level": lambda hub, one: hub.is_level(one),
     "iteration": lambda hub, one: list(hub),
-    "subscribed": lambda hub, one: hub.subscribed("a"),
     "drop": lambda hub, one: hub.drop(one, ["a"]),
-    "unsubscribe": lambda hub, one: hub.unsubscribe(one),
     "restart": lambda hub, one: hub.restart(at(7)),
     "subscribe": lambda hub, one: hub.subscribe(one, ["b"], Subscription(at(1))),
 }
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_whoever_looks_at_subscribers_finds_them_told(run, look):
+@pytest.mark.parametrize("tell", TELLS.values(), ids=TELLS)
+def test_whoever_tells_subscribers_anything_finds_them_told(run, tell):
     async def main():
         site = Site()
         await turns()
@@ -152,10 +150,56 @@ def test_whoever_looks_at_subscribers_finds_them_told(run, look):
         last = site.streams[-1]
         assert last.channels["a"].position == at(0)
         subscription = last.channels["a"]
-        look(site.hub, last)
+        tell(site.hub, last)
         assert last.frames
         assert subscription.position in (at(1), at(7))
         await turns()
+        assert site.got() == [numbers([1])] * 3
+
+    run(main())
+
+
+CHANGES_NOTHING = {
+    "all": lambda hub, one: hub.subscribers,
+    "a channel's": lambda hub, one: hub.subscribed("a"),
+    "who comes": lambda hub, one: hub.subscribe(EventStream(), ["a"], Subscription(at(1))),
+    "who goes": lambda hub, one: hub.unsubscribe(one),
+}
+
+
+@pytest.mark.parametrize("happens", CHANGES_NOTHING.values(), ids=CHANGES_NOTHING)
+def test_who_comes_goes_or_looks_does_not_come_between(run, happens):
+    async def main():
+        site = Site()
+        await turns()
+        site.publish(1)
+        happens(site.hub, site.streams[-1])
+        assert not any(one.frames for one in site.streams)
+        await turns()
+        assert site.got() == [numbers([1])] * 3
+        site.publish(2)
+        await turns()
+        stayed = [numbers([1], [2]) if one in site.hub else numbers([1]) for one in site.streams]
+        assert site.got() == stayed
+
+    run(main())
+
+
+def test_whose_end_was_sent_gets_nothing_more(run):
+    async def main():
+        site = Site()
+        await turns()
+        ending = Socket(limit=1000, socket_id="1.1")
+        wire = SocketWire(site.flusher, ending, (transport := Transport()).lend)
+        site.hub.subscribe(ending, ["a"], Subscription(at(0)))
+        running = asyncio.create_task(wire.run())
+        await turns()
+        ending.end()
+        await running
+        # Until the client has answered, the connection stays open, and a subscriber.
+        site.publish(1)
+        await turns()
+        assert transport.writes == []
         assert site.got() == [numbers([1])] * 3
 
     run(main())
