@@ -11,6 +11,7 @@ from django.db import OperationalError
 
 from realtime import meters, sequencer
 from realtime.events import EventId
+from realtime.hub import Hub
 from realtime.operations import endpoints
 from realtime.pulse import Pulse
 
@@ -26,15 +27,7 @@ def worker():
     """As much of one as is looked at."""
     pulse = Pulse()
     pulse.see(at(5), at(0), 5)
-    return SimpleNamespace(pulse=pulse, hub=Hub(5))
-
-
-class Hub(list):
-    """One without connections."""
-
-    def __init__(self, seq):
-        super().__init__()
-        self.position = at(seq)
+    return SimpleNamespace(pulse=pulse, hub=Hub(at(5)))
 
 
 def ask(worker, path="/healthz", method="GET", authorization=None):
