@@ -17,7 +17,7 @@ from realtime.publishing import keys
 from realtime.publishing.publisher import ModelPublisher
 from realtime.publishing.signals import _many_to_many
 from tests.integration.conftest import Journal
-from tests.kinds import create_tables
+from tests.kinds import clear_tables, create_tables
 from tests.kinds.models import Place, Product, ProxyOfProduct, Restaurant
 from tests.ports import DEADLINE, wait_until
 from todos.models import Membership, TodoItem, TodoList
@@ -44,6 +44,13 @@ def gone(lists):
     for one, text in zip(both, "AB", strict=True):
         one.text = text
     return both
+
+
+@pytest.fixture
+def all_kinds(postgres_log):
+    create_tables()
+    yield
+    clear_tables()
 
 
 def upsert(item):
@@ -178,9 +185,8 @@ def test_missing_keys_are_pruned_but_for_those_that_are_being_written(gone, monk
     assert held() == 0
 
 
-def test_a_missing_key_of_a_proxy_is_that_of_its_model(postgres_log):
-    create_tables()
-
+@pytest.mark.usefixtures("all_kinds")
+def test_a_missing_key_of_a_proxy_is_that_of_its_model():
     def lock(model):
         with transaction.atomic():
             keys.lock(model, ["a"], "default")
@@ -262,8 +268,8 @@ def test_a_deletion_locks_what_points_to_a_row_before_it(lists):
     }
 
 
-def test_the_parts_of_an_object_are_locked_in_the_order_in_which_they_are_saved(postgres_log):
-    create_tables()
+@pytest.mark.usefixtures("all_kinds")
+def test_the_parts_of_an_object_are_locked_in_the_order_in_which_they_are_saved():
     restaurant = Restaurant.objects.create(name="a")
     stale = Restaurant.objects.get(pk=restaurant.pk)
     stale.name = "c"
