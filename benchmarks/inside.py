@@ -1,12 +1,16 @@
 """Deliveries without the system: a hub and its streams alone, on transports that take everything.
 
-python -m benchmarks.inside STREAMS (straight | buffered): prints microseconds for each delivery.
+python -m benchmarks.inside STREAMS (straight | buffered) [crowded]: prints microseconds for each
+delivery; if crowded, beside a thread that computes without end.
 """
 
 import asyncio
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import django
 
@@ -22,8 +26,7 @@ from realtime.subscriber import Subscription  # noqa: E402
 from realtime.wire import Flusher, Loan  # noqa: E402
 
 EVENTS = 200
-_TURNS = 50
-"""Of the event loop, after which nothing is due any more: a turn of writing takes 10 ms."""
+CROWDED_EVENTS = 20
 
 
 class Nowhere:
@@ -54,9 +57,10 @@ class Nowhere:
         """There is nothing to end."""
 
 
-async def deliver(streams: int, straight: bool) -> float:
+async def deliver(streams: int, straight: bool, crowded: bool = False) -> float:
     """Microseconds for each delivery: of an event to one stream after the other, or into all
     buffers and then out of them."""
+    events = CROWDED_EVENTS if crowded else EVENTS
     flusher = Flusher()
     hub = Hub(_at(0), spread=FanOut(flusher)) if straight else Hub(_at(0))
     descriptor = os.open(os.devnull, os.O_WRONLY)
@@ -65,22 +69,39 @@ async def deliver(streams: int, straight: bool) -> float:
         stream = EventStream()
         StreamWire(flusher, stream, lambda: None).open(transport.lend)
         hub.subscribe(stream, ["a"], Subscription(_at(0)))
-    await _quiet()
-    begin = time.perf_counter()
-    for seq in range(1, EVENTS + 1):
-        event = Event("a", "x", '"' + "x" * 118 + '"', id=_at(seq))
-        hub.receive(Batch((event,), _at(seq - 1)))
-        await _quiet()
-    seconds = time.perf_counter() - begin
+    await _quiet(hub, flusher)
+    with _computing() if crowded else nullcontext():
+        begin = time.perf_counter()
+        for seq in range(1, events + 1):
+            event = Event("a", "x", '"' + "x" * 118 + '"', id=_at(seq))
+            hub.receive(Batch((event,), _at(seq - 1)))
+            await _quiet(hub, flusher)
+        seconds = time.perf_counter() - begin
     os.close(descriptor)
     # The first has everybody step in line.
-    if any(transport.written != (1 if straight else EVENTS) for transport in transports):
+    way = 1 if straight else events
+    if not crowded and any(transport.written != way for transport in transports):
         raise RuntimeError("not every stream has got every event in its way")
-    return seconds * 1e6 / (EVENTS * streams)
+    return seconds * 1e6 / (events * streams)
 
 
-async def _quiet() -> None:
-    for _ in range(_TURNS):
+@contextmanager
+def _computing() -> Iterator[None]:
+    over = threading.Event()
+
+    def compute() -> None:
+        while not over.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+async def _quiet(hub: Hub, flusher: Flusher) -> None:
+    while flusher.is_busy or not hub.is_settled:  # noqa: ASYNC110 - turns are what is measured
         await asyncio.sleep(0)
 
 
@@ -89,4 +110,4 @@ def _at(seq: int) -> EventId:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(deliver(int(sys.argv[1]), sys.argv[2] == "straight")))
+    print(asyncio.run(deliver(int(sys.argv[1]), sys.argv[2] == "straight", "crowded" in sys.argv)))

@@ -34,6 +34,7 @@ _LONGER = 4
 """How many times as many steps that is each time."""
 
 _COUNTED = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+"""Whose waiting is counted; other systems than Linux know it of all threads together only."""
 
 
 class FanOut:

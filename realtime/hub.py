@@ -5,9 +5,9 @@ another thread. All of its methods are synchronous, so that what they do togethe
 """
 
 import random
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, KeysView
-from typing import Protocol
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, KeysView
+from typing import Any, Protocol
 
 from realtime import meters
 from realtime.audience import Audience, is_agile
@@ -69,6 +69,9 @@ class Hub:
         self._early: deque[Batch] = deque(maxlen=_EARLY)
         self._audiences: dict[str, Audience] = {}
         self._all: dict[AnySubscriber, None] = {}
+        self._grants: Counter[Any] = Counter()
+        """How many channels of subscribers rest on each."""
+        self._resting_on_more: dict[AnySubscriber, None] = {}
         self._on_change: Callable[[str, AnySubscriber, bool], None] = _ignored
 
     def on_change(self, told: Callable[[str, AnySubscriber, bool], None]) -> None:
@@ -106,9 +109,21 @@ class Hub:
         """The channels that somebody is subscribed to."""
         return self._audiences.keys()
 
+    @property
+    def grants(self) -> set[Any]:
+        """Everything that connections rest on. They are counted as they come and go: to look at
+        thousands of connections every few seconds would take longer than to ask about them."""
+        return set(self._grants).union(*(one.grants for one in self._resting_on_more))
+
     def attach(self, subscriber: AnySubscriber) -> None:
         """Takes in a subscriber, which may have no channels yet."""
+        if subscriber in self._all:
+            return
         self._all[subscriber] = None
+        for held in subscriber.channels.values():
+            self._hold(held)
+        if subscriber.rests_on_more:
+            self._resting_on_more[subscriber] = None
 
     def subscribe(
         self, subscriber: AnySubscriber, channels: Collection[str], subscription: Subscription
@@ -125,7 +140,9 @@ class Hub:
         if subscriber.channels:
             self._spread.settle()
         self.attach(subscriber)
+        self._release(subscriber, subscriber.channels.keys() & channels)
         for channel in channels:
+            self._hold(subscription)
             subscriber.channels[channel] = subscription
             if (audience := self._audiences.get(channel)) is None:
                 audience = self._audiences[channel] = Audience(self._step_out)
@@ -140,6 +157,8 @@ class Hub:
         """Forgets a subscriber whose connection has ended; safe to repeat."""
         if subscriber not in self._all:
             return
+        self._release(subscriber, subscriber.channels)
+        self._resting_on_more.pop(subscriber, None)
         del self._all[subscriber]
         for channel in subscriber.channels:
             self._leave(subscriber, channel)
@@ -147,7 +166,9 @@ class Hub:
     def drop(self, subscriber: AnySubscriber, channels: Collection[str]) -> None:
         """Ends the subscriptions of one subscriber to some of its channels."""
         self._spread.settle()
-        for channel in subscriber.channels.keys() & channels:
+        dropped = subscriber.channels.keys() & channels
+        self._release(subscriber, dropped)
+        for channel in dropped:
             del subscriber.channels[channel]
             self._leave(subscriber, channel)
 
@@ -244,6 +265,18 @@ class Hub:
             return missing > 0 and self._ring[-missing - 1].position == position
         except IndexError:
             return False
+
+    def _hold(self, subscription: Subscription) -> None:
+        if subscription.grant is not None:
+            self._grants[subscription.grant] += 1
+
+    def _release(self, subscriber: AnySubscriber, channels: Iterable[str]) -> None:
+        # Once only: who has left has released all it had.
+        for channel in channels if subscriber in self._all else ():
+            if (grant := subscriber.channels[channel].grant) is not None:
+                self._grants[grant] -= 1
+                if not self._grants[grant]:
+                    del self._grants[grant]
 
     def _leave(self, subscriber: AnySubscriber, channel: str) -> None:
         if (audience := self._audiences.get(channel)) is not None:

@@ -79,11 +79,15 @@ class Subscriber(ABC, Generic[Frame]):
     is_choosy: ClassVar[bool] = False
     """Whether `wants` has to be asked of what is not `for_all`."""
 
+    rests_on_more: ClassVar[bool] = False
+    """Whether its connection rests on more than the grants of its channels."""
+
     lasts: ClassVar[bool] = True
     """Whether its subscriptions count among those of their channels."""
 
     def __init_subclass__(cls) -> None:
         cls.is_choosy = cls.wants is not Subscriber.wants
+        cls.rests_on_more = cls.grants is not Subscriber.grants
 
     def __init__(self, *, limit: int = 256 * 1024, socket_id: str = "") -> None:
         self.channels: dict[str, Subscription] = {}

@@ -112,8 +112,8 @@ class Guard:
                 async with asyncio.timeout_at(due + GROUNDS_INTERVAL):
                     await self._hurry.wait()
             due = self._loop.time()
-            grants = {grant for subscriber in self._hub.subscribers for grant in subscriber.grants}
-            ended = await self._ask(revocation.ungrounded, grants | self.memory.grants)
+            grants = self._hub.grants | self.memory.grants
+            ended = await self._ask(revocation.ungrounded, grants)
             if ended is None:
                 self.memory.clear()
                 await asyncio.sleep(settings.TICK)

@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from realtime.events import Batch, Event, EventId
@@ -269,3 +271,34 @@ def test_each_channel_rests_on_its_own_grounds(hub):
     assert one.on_grant("token") == {"b", "d"}
     hub.drop(one, {"a"})
     assert one.grants == {"token"}
+
+
+class Signed(Plain):
+    """One that rests on the grant of its user, too."""
+
+    grant = None
+
+    @property
+    def grants(self):
+        return super().grants | ({self.grant} if self.grant else set())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_all_grants_that_connections_rest_on_are_known_whoever_comes_and_goes(hub, seed):
+    dice = random.Random(seed)
+    known = [dice.choice((Plain, Signed))() for _ in range(6)]
+    for _ in range(300):
+        one = dice.choice(known)
+        some = dice.sample("abc", dice.randint(1, 3))
+        match dice.randrange(6):
+            case 0 | 1:
+                hub.subscribe(one, some, Subscription(at(0), dice.choice(["x", "y", "z", None])))
+            case 2:
+                hub.drop(one, some)
+            case 3:
+                hub.unsubscribe(one)
+            case 4:
+                hub.attach(one)
+            case 5:
+                one.grant = dice.choice(["u", "v", None])
+        assert hub.grants == {grant for other in hub for grant in other.grants}
