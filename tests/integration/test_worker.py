@@ -309,6 +309,15 @@ def test_a_keep_alive_moves_only_those_who_have_got_everything(where):
         run(main)
 
 
+async def kept_alive():
+    """Waits for a keep-alive."""
+    async with running() as worker:
+        one = attach(worker, "a")
+        leave = worker.attend(one, asyncio.Event().set)
+        await received(one, b"event: keep-alive")
+        leave()
+
+
 class Spreading:
     """Says as often as it is told to that an event is still on its way."""
 
@@ -321,33 +330,19 @@ class Spreading:
 
 
 def test_keep_alives_do_not_come_between_an_event_and_those_it_is_on_its_way_to(monkeypatch):
-    async def main():
-        async with running() as worker:
-            one = attach(worker, "a")
-            leave = worker.attend(one, asyncio.Event().set)
-            await received(one, b"event: keep-alive")
-            assert spreading.times < 0
-            leave()
-
     spreading = Spreading(50)
     monkeypatch.setattr(hub.Hub, "is_settled", spreading)
     # No time for all of them, and 15 s for an event.
     monkeypatch.setattr(module, "_MARGIN", 0.99999)
     with override_settings(REALTIME_KEEP_ALIVE=15):
-        run(main)
+        run(kept_alive)
+    assert spreading.times < 0
 
 
 def test_keep_alives_come_although_there_is_always_an_event(monkeypatch):
-    async def main():
-        async with running() as worker:
-            one = attach(worker, "a")
-            leave = worker.attend(one, asyncio.Event().set)
-            await received(one, b"event: keep-alive")
-            leave()
-
     monkeypatch.setattr(hub.Hub, "is_settled", False)
     with override_settings(REALTIME_KEEP_ALIVE=0.2):
-        run(main)
+        run(kept_alive)
 
 
 def test_who_was_sent_all_that_waited_is_in_line(monkeypatch):

@@ -450,6 +450,16 @@ def test_places_are_kept_and_given_to_others_when_most_have_left(run):
     run(main)
 
 
+async def written(site, readers, count=3):
+    """How often the transport of each is written to, and not its descriptor, for event 2, which is
+    told within so many turns."""
+    for reader in readers:
+        reader.transport.writes.clear()
+    site.publish("2")
+    await turns(count)
+    return [len(reader.transport.writes) for reader in readers]
+
+
 @pytest.fixture
 def computing(monkeypatch):
     """As if a thread had the interpreter at each write."""
@@ -461,11 +471,7 @@ def computing(monkeypatch):
 def test_while_a_thread_computes_nobody_waits_for_it_at_each_write(run):
     async def main():
         site, readers = await in_line(4)
-        for reader in readers:
-            reader.transport.writes.clear()
-        site.publish("2")
-        await turns()
-        assert [len(reader.transport.writes) for reader in readers] == [0, 1, 1, 1]
+        assert await written(site, readers) == [0, 1, 1, 1]
         site.publish("3")
         for reader in readers:
             assert await reader.all() == told("1", "2", "3")
@@ -491,12 +497,7 @@ def test_while_a_thread_computes_who_is_not_ready_is_told_later(run):
 def test_whether_a_thread_still_computes_is_tried_less_and_less_often(run, monkeypatch):
     async def main():
         site, readers = await in_line(8)
-        for reader in readers:
-            reader.transport.writes.clear()
-        site.publish("2")
-        await turns(10)
-        written = [len(reader.transport.writes) for reader in readers]
-        assert written == [0, 1, 0, 1, 1, 1, 1, 0]
+        assert await written(site, readers, 10) == [0, 1, 0, 1, 1, 1, 1, 0]
         for reader in readers:
             assert await reader.all() == told("1", "2")
 
@@ -508,11 +509,7 @@ def test_whether_a_thread_still_computes_is_tried_less_and_less_often(run, monke
 def test_while_other_processes_run_all_is_as_ever(run, monkeypatch):
     async def main():
         site, readers = await in_line(4)
-        for reader in readers:
-            reader.transport.writes.clear()
-        site.publish("2")
-        await turns()
-        assert not any(reader.transport.writes for reader in readers)
+        assert await written(site, readers) == [0, 0, 0, 0]
         for reader in readers:
             assert await reader.all() == told("1", "2")
 
