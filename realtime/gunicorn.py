@@ -30,6 +30,10 @@ _UNACKNOWLEDGED = 25
 # would notice that a reader has stopped, and each of them would cost that much memory.
 _UNSENT = 64 * 1024
 
+# The first octet of a WebSocket's Close frame, after which no data may be sent: RFC 6455, 5.5.1.
+# gunicorn answers a client's by itself, before anybody else hears of it.
+_CLOSE = b"\x88"
+
 _SOCKET_OPTIONS = (
     (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
     (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
@@ -61,7 +65,10 @@ class Shared:
 
     def write(self, data: bytes) -> None:
         """As of asyncio's transports."""
-        self._wire.step_aside()
+        if data[:1] == _CLOSE:
+            self._wire.hush()
+        else:
+            self._wire.step_aside()
         self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:

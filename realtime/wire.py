@@ -91,6 +91,32 @@ class Flusher:
                 return
 
 
+class _Hushed(asyncio.WriteTransport):
+    """A transport whose last word has been said."""
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport = transport
+
+    def write(self, data: object) -> None:
+        """Goes nowhere."""
+
+    def is_closing(self) -> bool:
+        """Whether the connection is ending."""
+        return self._transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        """How much waits of what came before."""
+        return self._transport.get_write_buffer_size()
+
+    def close(self) -> None:
+        """Closes the connection once that is sent."""
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Breaks the connection off."""
+        self._transport.abort()
+
+
 class Wire(ABC, Generic[Frame]):
     """What connects a subscriber to a transport. What the transport can't pass on at once it keeps,
     until that is more than its limit; then everything waits in the subscriber's buffer."""
@@ -206,6 +232,14 @@ class Wire(ABC, Generic[Frame]):
         if self._step_out is not None:
             step_out, self._step_out = self._step_out, None
             step_out(self._subscriber)
+
+    def hush(self) -> None:
+        """To be called when somebody else sends the connection's end, after which nothing may come:
+        what there still is goes nowhere."""
+        self.step_aside()
+        self._descriptor = None
+        if self._transport is not None:
+            self._transport = _Hushed(self._transport)
 
     # As of the flusher
 

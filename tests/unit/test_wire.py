@@ -6,6 +6,7 @@ import pytest
 
 from realtime.events import EventId
 from realtime.eventstream import EventStream, StreamWire
+from realtime.gunicorn import Shared
 from realtime.websockets.sockets import Socket, SocketWire
 from realtime.wire import EXTENSION, Flusher, Loan, lender
 
@@ -334,5 +335,27 @@ def test_nothing_is_sent_past_what_is_due():
         assert not subscriber.outlet.send(b"second ")
         await turns()
         assert transport.writes == [b"first ", b"1\r\nx\r\n"]
+
+    run(main)
+
+
+def test_nothing_follows_the_end_that_somebody_else_has_sent():
+    async def main():
+        one, transport = Socket(limit=1000, socket_id="1.1"), Transport()
+        wire = SocketWire(Flusher(), one, transport.lend)
+        running = asyncio.create_task(wire.run())
+        await turns()
+        one.write("before")
+        await turns()
+        Shared(transport, wire).write(b"\x88\x02\x03\xe8")
+        one.write("after")
+        waiting = asyncio.create_task(wire.flushed())
+        await turns()
+        assert waiting.done()
+        assert wire.send(b"after")
+        assert wire.straight(lambda _: None) is None
+        one.end()
+        await running
+        assert transport.writes == [b"\x81\x06before", b"\x88\x02\x03\xe8"]
 
     run(main)
