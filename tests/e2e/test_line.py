@@ -215,6 +215,7 @@ def test_a_crowd_gets_everything_once_and_in_order(make_server):
         REALTIME_MAX_STREAMS_PER_USER="500",
         REALTIME_STREAM_BUFFER="50000000",
         REALTIME_KEEP_ALIVE="1",
+        REALTIME_STALL_TIMEOUT="600",
     )
     asyncio.run(attend(server, server.token()))
     assert "Traceback" not in server.log
