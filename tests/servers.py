@@ -78,6 +78,14 @@ class Server:
         """The process ids of gunicorn's workers."""
         return children(self.process.pid) if self.process is not None else []
 
+    def replaces(self, worker: int) -> None:
+        """Waits until one that was told to end, or killed, is gone and another is in its place."""
+        count = int(self.environ["WEB_CONCURRENCY"])
+        wait_until(
+            lambda: worker not in self.workers and len(self.workers) == count,
+            "the worker to be replaced",
+        )
+
     def holders(self, ports: Iterable[int]) -> list[int]:
         """The workers that have the other ends of connections from these ports of this machine."""
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]

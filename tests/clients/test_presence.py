@@ -98,7 +98,7 @@ def test_a_killed_worker_leaves_no_ghosts_and_who_comes_back_is_told(
     os.kill(victim, signal.SIGKILL)
     before = len(alice.heard(channel))
     seen("alice")
-    wait_until(lambda: len(server.workers) == 2, "another worker")
+    server.replaces(victim)
     bob.call("(pusher) => pusher.connect()")
     seen("alice", "bob")
     bob_id, events = user_id(server, "bob"), alice.heard(channel)[before:]

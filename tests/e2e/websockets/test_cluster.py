@@ -140,7 +140,7 @@ def test_a_worker_that_is_killed_leaves_no_gap_and_no_ghost(workers, on_each, st
     assert [again.change()[1] for _ in range(5)] == list(range(5))
     left = witness.until("pusher_internal:member_removed")
     assert json.loads(left["data"]) == {"user_id": "victim"}
-    wait_until(lambda: len(workers.workers) == WORKERS, "the worker to be replaced")
+    workers.replaces(worker)
 
 
 def test_a_worker_that_ends_sends_its_clients_away_one_after_the_other(workers, on_each, stack):
@@ -155,7 +155,7 @@ def test_a_worker_that_ends_sends_its_clients_away_one_after_the_other(workers, 
         again = stack.enter_context(Client(workers)).established()
         again.subscribe("ending", last_event_id=position)
         assert again.change() == ("late", 1)
-    wait_until(lambda: len(workers.workers) == WORKERS, "the worker to be replaced")
+    workers.replaces(worker)
     assert "Traceback" not in workers.log
 
 
